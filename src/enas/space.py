@@ -1,0 +1,85 @@
+"""`Space`: the contract of a search space. A user's own space is one file that makes one of these."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import nn
+
+from enas.architecture import Architecture
+from enas.config import AugmentConfig, ControllerConfig, SearchConfig, TrainConfig
+from enas.decisions import Step
+from enas.tasks.images import ImageTask
+
+
+@dataclass(frozen=True)
+class Node:
+    """A box of a drawing."""
+
+    name: str
+    label: str
+    """Text inside the box."""
+    kind: str
+    """What decides the colour and stands in the legend: an operation's name, "input", "output", "reduction", ..."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """An arrow of a drawing."""
+
+    source: str
+    target: str
+    kind: Literal["flow", "skip"] = "flow"
+    """Main data flow, or a skip connection (drawn as an arc)."""
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What `enas draw` shows of an architecture."""
+
+    title: str
+    nodes: tuple[Node, ...]
+    """In topological order; a chain is drawn in this order."""
+    edges: tuple[Edge, ...]
+    layout: Literal["chain", "layered"] = "layered"
+    """"chain": nodes in one line, skips as arcs (a whole network). "layered": by distance from the inputs (a cell)."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """All settings of a named recipe; flags of the command line override single fields."""
+
+    supernet: Any  # an instance of the space's supernet_config
+    network: Any  # an instance of the space's network_config
+    controller: ControllerConfig
+    search: SearchConfig
+    train: TrainConfig
+    search_augment: AugmentConfig
+    train_augment: AugmentConfig
+
+
+@dataclass(frozen=True)
+class Space:
+    """Table of contents of a search space. Configs are frozen dataclasses of the space's own; `spec` is its task's `spec`."""
+
+    name: str
+    task: type[ImageTask]
+    supernet_config: type
+    """Sizes of the search network."""
+    network_config: type
+    """Sizes of the network that is trained from scratch."""
+    size: Callable[[Any], Mapping[str, int]]
+    """supernet config -> the numbers from which `steps` is made; they go into `architecture.json`."""
+    steps: Callable[[Mapping[str, int]], tuple[Step, ...]]
+    """size -> the controller's questions. Raises ArchitectureError when the size is not one of this space."""
+    supernet: Callable[..., nn.Module]
+    """(supernet config, spec, running_statistics=bool) -> module; forward(inputs, architecture)."""
+    network: Callable[..., nn.Module]
+    """(network config, spec, architecture) -> stand-alone module; forward(inputs)."""
+    wiring: Callable[[Architecture], Graph]
+    """architecture -> drawing."""
+    presets: Mapping[str, Preset]
+    """"paper", "cpu", "demo", ..."""
+    published: Mapping[str, str]
+    """Name of a published architecture -> file name in the space's folder `published`."""
