@@ -5,7 +5,8 @@
     +-- DataError             a data set that is missing, damaged or unfit
     +-- ArchitectureError     an architecture file or string that says something impossible
     +-- RunError              a run folder that is missing, occupied or damaged
-        +-- CheckpointError   a checkpoint whose bytes or contents cannot be trusted
+    |   +-- CheckpointError   a checkpoint whose bytes or contents cannot be trusted
+    +-- Interrupted           the user asked a run to stop; what it did is saved (exit status 130)
 
 Each message is one line: what is wrong, where, and what to do. The command line prints it and exits with status 2.
 """
@@ -33,3 +34,7 @@ class RunError(EnasError):
 
 class CheckpointError(RunError):
     """A checkpoint whose bytes or contents cannot be trusted."""
+
+
+class Interrupted(EnasError):
+    """The user asked a run to stop; what it did is saved."""

@@ -1,0 +1,94 @@
+"""Fetching a published file once, and trusting it only when its checksum is right."""
+
+import hashlib
+import http.client
+import logging
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from enas.errors import DataError
+from enas.files import replacing, write_errors
+
+_CHUNK_BYTES = 1 << 20
+_TIMEOUT_SECONDS = 30.0
+_ALGORITHMS = {32: "md5", 64: "sha256"}
+
+_logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+"""Called with how much is done and how much there is; the latter is 0 while unknown."""
+
+
+def download(name: str, urls: Sequence[str], digest: str, target: Path, progress: Progress | None = None) -> Path:
+    """Fetch a file from the first mirror that delivers it whole, unless it is there already.
+
+    Args:
+        name: what the user calls the data, for messages.
+        urls: mirrors, tried in turn.
+        digest: md5 or sha256 of the content, in hexadecimal; its length tells which.
+        target: where the file goes; nothing appears there before the checksum is right.
+        progress: told the bytes fetched so far and in all.
+
+    Returns:
+        `target`.
+
+    Raises:
+        DataError: no mirror delivered the right file.
+        RunError: the disk is full, or the folder cannot be written.
+    """
+    if target.is_file():
+        if file_digest(target, _ALGORITHMS[len(digest)]) == digest.lower():
+            return target
+        _logger.warning("%s is damaged (wrong checksum); it is downloaded again", target)
+    with write_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    failures = []
+    for url in urls:
+        try:
+            with replacing(target) as temporary:
+                _fetch(url, temporary, digest.lower(), progress)
+            return target
+        except _Refused as refusal:
+            failures.append(f"{url} ({refusal})")
+            _logger.warning("cannot download %s from %s: %s", name, url, refusal)
+    raise DataError(
+        f"cannot download {name}: {'; '.join(failures)}; check the connection, or fetch the file elsewhere and "
+        f"put it at {target}, or give the folder with the unpacked data in place of the name"
+    )
+
+
+def file_digest(path: Path, algorithm: str) -> str:
+    """Checksum of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+
+
+class _Refused(Exception):
+    """A mirror did not deliver; the message says why."""
+
+
+def _fetch(url: str, target: Path, digest: str, progress: Progress | None) -> None:
+    seen = hashlib.new(_ALGORITHMS[len(digest)], usedforsecurity=False)
+    done = 0
+    with target.open("wb") as file:
+        for chunk, total in _chunks(url):
+            file.write(chunk)
+            seen.update(chunk)
+            done += len(chunk)
+            if progress is not None:
+                progress(done, total)
+    if seen.hexdigest() != digest:
+        raise _Refused(f"wrong checksum: {seen.hexdigest()} of {done:,} bytes, expected {digest}")
+
+
+def _chunks(url: str):
+    """Yield the content piece by piece, each with the announced length; errors of the network become `_Refused`."""
+    request = urllib.request.Request(url, headers={"User-Agent": "enas"})
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
+            total = int(response.headers.get("Content-Length") or 0)
+            while chunk := response.read(_CHUNK_BYTES):
+                yield chunk, total
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _Refused(str(error) or type(error).__name__) from error

@@ -1,0 +1,1 @@
+"""Blocks that supernets and networks share."""

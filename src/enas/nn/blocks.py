@@ -1,0 +1,108 @@
+"""Convolutional blocks of the CIFAR-10 spaces, as the authors' code builds them: no biases, he-normal initial weights.
+
+Letters of shapes: B batch, C channels in, F filters out, H height, W width. Everything runs in channels-last memory format,
+the fastest for convolutions and pooling on processors and on GPUs with tensor cores (`benchmarks/README.md`).
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from enas.errors import UsageError
+
+EPSILON = 1e-5
+"""Of batch norm in the authors' code, but for the convolution of a macro search branch (`SEARCH_EPSILON`)."""
+SEARCH_EPSILON = 1e-3
+
+
+def he_normal(weight: Tensor, fan_in: int) -> None:
+    """Fill with a normal distribution of variance 2 / fan_in, cut at two standard deviations (he-normal of the code)."""
+    std = math.sqrt(2.0 / fan_in)
+    nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
+
+
+def conv(channels: int, filters: int, kernel: int = 1, *, groups: int = 1) -> nn.Conv2d:
+    """A convolution of stride 1 that keeps the size, without bias; fan-in counts every input channel, as in the code."""
+    layer = nn.Conv2d(channels, filters, kernel, padding=kernel // 2, groups=groups, bias=False)
+    he_normal(layer.weight, kernel * kernel * channels)
+    return layer
+
+
+def batch_norm(filters: int, *, running: bool, epsilon: float = EPSILON) -> nn.BatchNorm2d:
+    """Batch norm; without running statistics it normalises by the batch itself in training and evaluation alike."""
+    return nn.BatchNorm2d(filters, eps=epsilon, momentum=0.1, track_running_stats=running)
+
+
+class Pool(nn.Module):
+    """3x3 pooling of stride 1 that keeps the size; an average does not count the padding."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """Pool."""
+        if self.kind == "avg_pool":
+            return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+        return F.max_pool2d(x, 3, stride=1, padding=1)
+
+
+def operation(name: str, channels: int, filters: int) -> list[nn.Module]:
+    """The layers of a macro operation between its two batch norms.
+
+    Args:
+        name: One of conv3x3, sep3x3, conv5x5, sep5x5, avg_pool, max_pool.
+        channels: Channels in.
+        filters: Channels out; equal to `channels` for a pool.
+    """
+    if name in ("avg_pool", "max_pool"):
+        return [Pool(name)]
+    kernel = int(name[-1])
+    if name.startswith("conv"):
+        return [conv(channels, filters, kernel)]
+    return [conv(channels, channels, kernel, groups=channels), conv(channels, filters)]
+
+
+class FactorisedReduction(nn.Module):
+    """Halve the resolution: 1x1 convolutions of the even and of the odd pixels, side by side, then batch norm.
+
+    Source: the authors' code, macro child, function `_factorized_reduction`.
+    """
+
+    def __init__(self, channels: int, filters: int, *, running: bool) -> None:
+        """Build the two paths.
+
+        Raises:
+            UsageError: `filters` is odd.
+        """
+        super().__init__()
+        if filters % 2:
+            raise UsageError(f"--filters must be even where the resolution is halved, got {filters}")
+        self.even = conv(channels, filters // 2)
+        self.odd = conv(channels, filters // 2)
+        self.norm = batch_norm(filters, running=running)
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F h w"]:
+        """Reduce; an odd height or width is rounded up."""
+        height, width = x.shape[-2:]
+        shifted = F.pad(x, (0, width % 2, 0, height % 2))[:, :, 1:, 1:]
+        even = F.conv2d(x, self.even.weight, stride=2)
+        odd = F.conv2d(shifted, self.odd.weight, stride=2)
+        return self.norm(torch.cat([even, odd], dim=1))
+
+
+class Head(nn.Module):
+    """Global average pooling, dropout, linear classifier without bias."""
+
+    def __init__(self, channels: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.linear = nn.Linear(channels, classes, bias=False)
+        he_normal(self.linear.weight, channels)
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B classes"]:
+        """Logits of the classes."""
+        return self.linear(F.dropout(x.mean(dim=(2, 3)), self.dropout, self.training))

@@ -1,0 +1,1 @@
+"""Tasks turn tensors into batches, losses and rewards."""
