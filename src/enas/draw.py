@@ -11,7 +11,7 @@ from pathlib import Path
 
 from enas.errors import UsageError
 from enas.files import replacing
-from enas.layout import Point, layered, positions, rows, smooth, topological
+from enas.layout import Point, positions, routed, rows, smooth, topological
 from enas.space import Edge, Graph, Node
 
 INK = "#222222"
@@ -205,29 +205,150 @@ def _chain_node(node: Node, at: Point, size: Point, colour: str, upright: bool) 
 
 def _cell(graph: Graph) -> list[Mark]:
     """A cell: inputs at the left, outputs at the right, edges as curves with their labels on them."""
-    plan, colour = layered(graph), colours(graph)
-    wide = {node.name: max(_width(node.label, 9) + 0.24, 0.44) for node in graph.nodes}
-    across = _across(graph, wide)
+    colour = colours(graph)
+    wide = {node.name: max(_width(node.label, 9) + 0.26, 0.46) for node in graph.nodes}
+    labels = [_width(edge.label, 8) + 0.08 if edge.label else 0.0 for edge in graph.edges]
+    plan = routed(graph, wide, labels, ROW)
     marks: list[Mark] = []
-    ports = _ports(graph, plan)
-    for edge, bends, (start, tip) in zip(graph.edges, plan.bends, ports, strict=True):
-        pass
+    for edge, path in zip(graph.edges, plan.paths, strict=True):
+        line, tip = _dark(KNOWN.get(_key(edge.label), NEUTRAL)), path[-1]
+        curve = smooth((*path[:-1], (tip[0] - 0.06, tip[1])))
+        marks.append(Shape(curve, curved=True, line=line, width=1.3, dashed=edge.kind == "skip"))
+        marks.append(_arrow(tip, line))
+    for edge, width, at in zip(graph.edges, labels, plan.labels, strict=True):
+        if edge.label:
+            marks.append(_box(at, width, 0.17, fill="#FFFFFF", line="none"))
+            marks.append(Text(at, edge.label, 8, colour=_mixed(KNOWN.get(_key(edge.label), INK), INK, 0.4)))
     for node in graph.nodes:
-        rank, row = plan.nodes[node.name]
-        at, high = (across[round(2 * rank)][0], row * ROW), rows(graph, node.name) * ROW
+        at, size = plan.nodes[node.name], (wide[node.name], rows(graph, node.name) * ROW)
         fill = "#FFFFFF" if node.kind in ENDS else _pale(colour[node.kind])
-        marks.append(_box(at, wide[node.name], high, fill=fill, line=_dark(colour[node.kind]), corner=0.08))
-        marks.append(Text(at, node.label))
+        marks += [_box(at, *size, fill=fill, line=_dark(colour[node.kind]), corner=0.08), Text(at, node.label)]
     return marks
 
 
 def _framed(graph: Graph, marks: Sequence[Mark]) -> tuple[list[Mark], Point]:
     """Add the title above and the legend below; return the marks, moved into the picture, and its size."""
-    points = [p for mark in marks for p in _extent(mark)]
-    left, right = min(p[0] for p in points), max(p[0] for p in points)
-    bottom, top = min(p[1] for p in points), max(p[1] for p in points)
-    width = max(right - left, 3.0)
-    letters = max(20, int(width / 0.115))
-    title = textwrap.wrap(graph.title, letters) or [""]
-    legend = _legend(graph, width)
-    return list(marks), (width, top - bottom)
+    points = [point for mark in marks for point in _extent(mark)]
+    left, right = min(x for x, _ in points), max(x for x, _ in points)
+    bottom, top = min(y for _, y in points), max(y for _, y in points)
+    middle, room = (left + right) / 2, max(right - left, 4.0)
+    lines = textwrap.wrap(graph.title, int(room / 0.12)) or [""]
+    words = [Text((middle, top + 0.3 + 0.22 * i), line, 12, bold=True) for i, line in enumerate(reversed(lines))]
+    legend = _legend(graph, room, (middle, bottom - 0.4))
+    everything = [*marks, *words, *legend]
+    points = [point for mark in everything for point in _extent(mark)]
+    left, right = min(x for x, _ in points) - MARGIN, max(x for x, _ in points) + MARGIN
+    bottom, top = min(y for _, y in points) - MARGIN, max(y for _, y in points) + MARGIN
+    return [_moved(mark, -left, -bottom) for mark in everything], (right - left, top - bottom)
+
+
+def _legend(graph: Graph, room: float, at: Point) -> list[Mark]:
+    """A sample and a name for each kind that occurs, in centred lines no wider than `room`."""
+    colour, order = colours(graph), list(KNOWN)
+    rank = {kind: order.index(_key(kind)) if _key(kind) in order else len(order) for kind in colour}
+    entries = []
+    for kind in sorted(colour, key=lambda kind: (colour[kind] == NEUTRAL, rank[kind], kind)):
+        entries.append((kind, _sample(kind, colour[kind])))
+    if any(edge.kind == "skip" for edge in graph.edges):
+        arc = Shape(((-0.1, -0.05), (-0.1, 0.08), (0.1, 0.08), (0.1, -0.05)), curved=True, line=LINE)
+        line = Shape(((-0.11, 0.0), (0.11, 0.0)), line=LINE, width=1.3, dashed=True)
+        entries.append(("skip connection", arc if graph.layout == "chain" else line))
+    lines: list[list[tuple[float, str, Shape]]] = []
+    x = room
+    for name, sample in entries:
+        width = 0.32 + _width(name, 8)
+        if x + width > room:
+            lines.append([])
+            x = 0.0
+        lines[-1].append((x, name, sample))
+        x += width + 0.22
+    marks: list[Mark] = []
+    for i, line in enumerate(lines):
+        start = at[0] - (line[-1][0] + 0.32 + _width(line[-1][1], 8)) / 2
+        for x, name, sample in line:
+            where = (start + x + 0.12, at[1] - 0.24 * i)
+            marks.append(_moved(sample, *where))
+            marks.append(Text((where[0] + 0.2 + _width(name, 8) / 2, where[1]), name, 8))
+    return marks
+
+
+def _sample(kind: str, colour: str) -> Shape:
+    if kind == "reduction":
+        return _trapezoid((0.0, 0.0), 0.1, 0.16, fill=_pale(LINE), line=INK)
+    return _box((0.0, 0.0), 0.22, 0.13, fill="#FFFFFF" if kind in ENDS else _pale(colour), line=_dark(colour), corner=0.03)
+
+
+def _moved(mark: Mark, dx: float, dy: float) -> Mark:
+    if isinstance(mark, Text):
+        return replace(mark, at=(mark.at[0] + dx, mark.at[1] + dy))
+    return replace(mark, points=tuple((x + dx, y + dy) for x, y in mark.points))
+
+
+def _extent(mark: Mark) -> Sequence[Point]:
+    """Points around a mark. The handles of a curve lie beyond it: only an arc's matter, and it reaches 3/4 of their way."""
+    if isinstance(mark, Shape):
+        if len(mark.points) != 4 or not mark.curved:
+            return mark.points
+        a, b, c, d = mark.points
+        return (a, d, *((0.25 * p[0] + 0.75 * q[0], 0.25 * p[1] + 0.75 * q[1]) for p, q in ((a, b), (d, c))))
+    (x, y), w, h = mark.at, _width(mark.words, mark.size, bold=mark.bold) / 2, mark.size / 72 / 2
+    if mark.upright:
+        w, h = h, w
+    return ((x - w, y - h), (x + w, y + h))
+
+
+def _width(words: str, size: float, *, bold: bool = False) -> float:
+    """Measure a text in the font that Matplotlib brings along."""
+    from matplotlib import get_data_path
+    from matplotlib.font_manager import get_font
+
+    font = get_font(f"{get_data_path()}/fonts/ttf/DejaVuSans{'-Bold' if bold else ''}.ttf")
+    font.set_size(size, 72)
+    font.set_text(words)
+    return float(font.get_width_height()[0]) / 64 / 72
+
+
+def _paint(marks: Iterable[Mark], size: Point, path: Path, form: str, title: str) -> None:
+    """Write marks with Matplotlib. It is imported here because it takes longer to load than all of `enas`."""
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Outline
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(SETTINGS)
+        figure = Figure(figsize=size, dpi=min(200, 20000 / max(size)), facecolor="white")
+        for mark in marks:
+            if isinstance(mark, Text):
+                below = 0.36 * mark.size / 72  # from the middle of the letters to their base line
+                x, y = (mark.at[0] + below, mark.at[1]) if mark.upright else (mark.at[0], mark.at[1] - below)
+                figure.text(
+                    x,
+                    y,
+                    mark.words,
+                    transform=figure.dpi_scale_trans,
+                    size=mark.size,
+                    color=mark.colour,
+                    weight="bold" if mark.bold else "normal",
+                    rotation=90 if mark.upright else 0,
+                    rotation_mode="anchor",
+                    ha="center",
+                    va="baseline",
+                    parse_math=False,
+                )
+                continue
+            codes = [Outline.MOVETO] + [Outline.CURVE4 if mark.curved else Outline.LINETO] * (len(mark.points) - 1)
+            patch = PathPatch(
+                Outline(mark.points, codes),
+                transform=figure.dpi_scale_trans,
+                facecolor=mark.fill,
+                edgecolor=mark.line,
+                linewidth=mark.width if mark.line != "none" else 0,
+                linestyle="--" if mark.dashed else "-",
+                alpha=mark.opacity,
+                capstyle="butt",
+                joinstyle="round",
+            )
+            figure.add_artist(patch)
+        figure.savefig(path, format=form, metadata={"Title": title, **METADATA[form]})

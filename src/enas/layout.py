@@ -28,7 +28,7 @@ class Layered:
 
     nodes: Mapping[str, Point]
     bends: tuple[tuple[Point, ...], ...]
-    """For each edge of the graph, the places it passes between its two ends."""
+    """For each edge of the graph, the places it passes between its two ends; its label stands at the last."""
 
 
 def positions(graph: Graph) -> dict[str, Point]:
@@ -103,14 +103,15 @@ def layered(graph: Graph) -> Layered:
     Raises:
         UsageError: the graph cannot be drawn: see `topological`.
     """
-    columns, links = _columns(graph, ranks(graph))
+    rank = ranks(graph)
+    columns, links = _columns(graph, rank)
     columns = _ordered(columns, links)
 
     def high(place: Place) -> float:
         if isinstance(place, str):
             return rows(graph, place)
-        edge, column = place
-        return 0.38 if graph.edges[edge].label and column % 2 else 0.14
+        edge, column = graph.edges[place[0]], place[1]
+        return 0.38 if edge.label and column == 2 * rank[edge.target] - 1 else 0.14
 
     heights = _heights(columns, links, high)
     at = {place: (c / 2, heights[place]) for c, column in enumerate(columns) for place in column}
@@ -210,6 +211,65 @@ def _rising(wanted: Sequence[float]) -> list[float]:
             mean, count = (before * n + mean * count) / (n + count), n + count
         pools.append((mean, count))
     return [mean for mean, count in pools for _ in range(count)]
+
+
+@dataclass(frozen=True)
+class Routed:
+    """A cell in inches."""
+
+    nodes: Mapping[str, Point]
+    paths: tuple[tuple[Point, ...], ...]
+    """For each edge, points from left to right that its curve goes through."""
+    labels: tuple[Point, ...]
+    """For each edge, where its label stands."""
+
+
+def routed(graph: Graph, wide: Mapping[str, float], labels: Sequence[float], row: float) -> Routed:
+    """Turn the layout of a cell into inches.
+
+    Args:
+        graph: the cell.
+        wide: the width of each node's box.
+        labels: the width of each edge's label.
+        row: inches from one row to the next.
+
+    Raises:
+        UsageError: the graph cannot be drawn: see `topological`.
+    """
+    plan = layered(graph)
+    widths: dict[int, float] = defaultdict(float)
+    for name, (rank, _) in plan.nodes.items():
+        widths[round(2 * rank)] = max(widths[round(2 * rank)], wide[name])
+    for bends, width in zip(plan.bends, labels, strict=True):
+        column = round(2 * bends[-1][0])
+        widths[column] = max(widths[column], width + 0.6)
+    across, edge = {}, 0.0
+    for column in sorted(widths):
+        across[column] = edge + widths[column] / 2
+        edge += widths[column]
+    nodes = {name: (across[round(2 * rank)], y * row) for name, (rank, y) in plan.nodes.items()}
+    ends = _ends(graph, plan)
+    paths = []
+    for i, (each, bends) in enumerate(zip(graph.edges, plan.bends, strict=True)):
+        start, tip = nodes[each.source], nodes[each.target]
+        path = [(start[0] + wide[each.source] / 2, start[1] + ends[i, 0] * row)]
+        for bend in bends:
+            column, last = round(2 * bend[0]), bend is bends[-1]
+            flat = labels[i] / 2 + 0.03 if last else widths[column] / 2 * (column % 2 == 0)
+            path += [(across[column] + side, bend[1] * row) for side in ((-flat, flat) if flat > 0.03 else (0.0,))]
+        paths.append((*path, (tip[0] - wide[each.target] / 2, tip[1] + ends[i, 1] * row)))
+    return Routed(nodes, tuple(paths), tuple((across[round(2 * b[-1][0])], b[-1][1] * row) for b in plan.bends))
+
+
+def _ends(graph: Graph, plan: Layered) -> dict[tuple[int, int], float]:
+    """For each edge and end (0 source, 1 target), say how far above the middle of the box it joins, in rows."""
+    found = {}
+    for node in graph.nodes:
+        for side in (0, 1):
+            joined = [i for i, e in enumerate(graph.edges) if (e.source, e.target)[side] == node.name]
+            joined.sort(key=lambda i, bend=-side: plan.bends[i][bend][1])
+            found.update({(i, side): 0.2 * (k - (len(joined) - 1) / 2) for k, i in enumerate(joined)})
+    return found
 
 
 def smooth(points: Sequence[Point]) -> tuple[Point, ...]:

@@ -3,9 +3,8 @@
 Shapes: N images. A record is one byte of label and 3 * 32 * 32 bytes of pixels, channel by channel.
 """
 
-import logging
-import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,11 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from enas.data.download import Progress, download
+from enas.data.download import download
 from enas.data.images import ImageData, ImageSplit, channel_statistics, describe
+from enas.data.progress import Progress
 from enas.errors import DataError
-from enas.files import replacing, write_errors
+from enas.files import write_bytes, write_errors
 
 FOLDER = "cifar-10-batches-bin"
 ARCHIVE = "cifar-10-binary.tar.gz"
@@ -33,8 +33,6 @@ _NAMES_FILE = "batches.meta.txt"
 _MEMBERS = (*_TRAIN_FILES, _TEST_FILE, _NAMES_FILE)
 _RECORD_BYTES = 1 + 3 * 32 * 32
 _CLASSES = 10
-
-_logger = logging.getLogger(__name__)
 
 
 def load_cifar10(cache: Path, progress: Progress | None = None) -> ImageData:
@@ -74,10 +72,9 @@ def extract(archive: Path, folder: Path) -> None:
                 name = member.name.removeprefix("./").removeprefix(f"{FOLDER}/")
                 source = tar.extractfile(member) if name in missing and member.isfile() else None
                 if source is not None:
-                    with replacing(folder / name) as temporary, temporary.open("wb") as file:
-                        shutil.copyfileobj(source, file)
+                    write_bytes(folder / name, source.read())
                     missing.remove(name)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise DataError(f"{archive} is damaged ({error}): delete it and start again") from error
     if missing:
         raise DataError(f"{archive} lacks {', '.join(sorted(missing))}: fetch the binary version of CIFAR-10")

@@ -4,9 +4,10 @@ import hashlib
 import http.client
 import logging
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from enas.data.progress import Progress
 from enas.errors import DataError
 from enas.files import replacing, write_errors
 
@@ -15,9 +16,6 @@ _TIMEOUT_SECONDS = 30.0
 _ALGORITHMS = {32: "md5", 64: "sha256"}
 
 _logger = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], None]
-"""Called with how much is done and how much there is; the latter is 0 while unknown."""
 
 
 def download(name: str, urls: Sequence[str], digest: str, target: Path, progress: Progress | None = None) -> Path:
@@ -82,7 +80,7 @@ def _fetch(url: str, target: Path, digest: str, progress: Progress | None) -> No
         raise _Refused(f"wrong checksum: {seen.hexdigest()} of {done:,} bytes, expected {digest}")
 
 
-def _chunks(url: str):
+def _chunks(url: str) -> Iterator[tuple[bytes, int]]:
     """Yield the content piece by piece, each with the announced length; errors of the network become `_Refused`."""
     request = urllib.request.Request(url, headers={"User-Agent": "enas"})
     try:

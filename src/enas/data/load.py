@@ -5,10 +5,10 @@ from pathlib import Path
 
 from enas.config import DataConfig
 from enas.data.cifar10 import binary_folder, load_cifar10, read_cifar10
-from enas.data.download import Progress
 from enas.data.embedded import load_digits
 from enas.data.folders import MEMORY_BYTES, load_folder
 from enas.data.images import ImageData
+from enas.data.progress import Progress
 from enas.errors import DataError, UsageError
 
 _NAMES = ("digits", "cifar10")

@@ -4,10 +4,13 @@ Shapes: N images, K kept, M held out.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
+
+Split = Literal["train", "valid", "test"]
 
 
 def hold_out(

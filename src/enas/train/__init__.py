@@ -1,1 +1,1 @@
-""""""
+"""Training one architecture from scratch, and testing it."""

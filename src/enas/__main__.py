@@ -1,0 +1,8 @@
+"""`python -m enas`."""
+
+import sys
+
+from enas.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

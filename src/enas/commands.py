@@ -1,0 +1,157 @@
+"""What the verbs of the command line do, as functions of settings and a runtime."""
+
+import os
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TypeVar
+
+from enas import draw as drawing
+from enas.architecture import Architecture
+from enas.errors import RunError, UsageError
+from enas.run import Run, load_weights
+from enas.runtime import Runtime
+from enas.search import loop as search_loop
+from enas.search import setup as search_setup
+from enas.search.derive import Derivation
+from enas.search.setup import SearchSettings
+from enas.sources import Source, find
+from enas.train import loop as train_loop
+from enas.train import setup as train_setup
+from enas.train.setup import TrainSettings
+from enas.train.test import test as test_network
+
+Settings = TypeVar("Settings", SearchSettings, TrainSettings)
+FREE_ON_RESUME = {"max_hours", "checkpoint_minutes"}
+"""Settings that may change when a run is taken up again: they do not change its result."""
+
+
+def search(settings: SearchSettings, out: Path, runtime: Runtime, *, resume: bool = False) -> Derivation:
+    """Search an architecture into the run folder `out`.
+
+    Raises:
+        EnasError: data, settings or folder are unfit.
+        Interrupted: the user asked to stop; all is saved.
+    """
+    settings = _freeze(settings)
+    run = _open_or_create(settings, out, resume)
+    objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device)
+    for note in objects.task.notes:
+        runtime.say(note)
+    parameters = sum(p.numel() for p in objects.supernet.parameters())
+    runtime.say(f"searching {settings.space} ({settings.preset}): supernet of {parameters:,} shared weights, run in {out}")
+    found = search_loop.search(objects, run, console=runtime.console, say=runtime.say, resume=resume)
+    run.close()
+    report_derivation(found, out, runtime)
+    return found
+
+
+def derive(path: Path, samples: int | None, runtime: Runtime) -> Derivation:
+    """Derive again from the newest checkpoint of a search, with another number of samples.
+
+    Raises:
+        EnasError: the folder is not that of a search, or holds no checkpoint.
+    """
+    run = Run.open(path)
+    settings = SearchSettings.from_json(run.settings, str(path))
+    if samples is not None:
+        settings = replace(settings, search=replace(settings.search, derive_samples=samples))
+    objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device)
+    found = search_loop.derive_from(objects, run, console=runtime.console)
+    report_derivation(found, path, runtime)
+    return found
+
+
+def report_derivation(found: Derivation, out: Path, runtime: Runtime) -> None:
+    """Tell the user what was found, how it compares with chance, and what to do next."""
+    better = "better" if found.difference > 2 * found.standard_error else "not clearly better"
+    runtime.say(f"on {found.examples:,} validation examples, supernet accuracy (not final accuracy):")
+    runtime.say(
+        f"  searched {found.searched_mean:.4f}, random {found.random_mean:.4f}, searched minus random "
+        f"{found.difference:+.4f} +- {found.standard_error:.4f} (standard error): {better} than chance"
+    )
+    runtime.say(f"  best {found.best.score:.4f}: {out / 'architecture.json'}; all ranked: {out / 'candidates.json'}")
+    runtime.say(f"next: enas train {out}    (from scratch; only that tells what the architecture is worth)")
+
+
+def train(
+    settings: TrainSettings, source: Source, out: Path, runtime: Runtime, *, resume: bool = False
+) -> dict[str, float]:
+    """Train the architecture of a source from scratch into the run folder `out`.
+
+    Raises:
+        EnasError: data, settings or folder are unfit.
+        Interrupted: the user asked to stop; all is saved.
+    """
+    settings = _freeze(settings)
+    run = _open_or_create(settings, out, resume)
+    if resume and (out / "architecture.json").is_file() and Architecture.load(out / "architecture.json") != source.architecture:
+        raise RunError(f"{out} trains another architecture than {source.where}: give it another --out")
+    source.architecture.save(out / "architecture.json")
+    objects = train_setup.build(
+        settings, source.architecture, cache=runtime.cache, device=runtime.device, where=source.where
+    )
+    for note in objects.task.notes:
+        runtime.say(note)
+    parameters = sum(p.numel() for p in objects.network.parameters())
+    runtime.say(f"training {source.where} ({settings.preset}): {parameters:,} parameters, run in {out}")
+    result = train_loop.train(objects, run, console=runtime.console, say=runtime.say, resume=resume)
+    run.close()
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in result.items() if "/" in name)
+    runtime.say(f"{shown}; weights: {out / train_loop.BEST}")
+    return result
+
+
+def test(path: Path, runtime: Runtime) -> dict[str, float]:
+    """Score the kept weights of a training on the test split.
+
+    Raises:
+        EnasError: the folder is not that of a training, or its weights are missing or damaged.
+    """
+    if not (path / train_loop.BEST).is_file() and (path / "train" / train_loop.BEST).is_file():
+        path = path / "train"
+    run = Run.open(path)
+    settings = TrainSettings.from_json(run.settings, str(path))
+    architecture = Architecture.load(path / "architecture.json")
+    objects = train_setup.build(settings, architecture, cache=runtime.cache, device=runtime.device, where=str(path))
+    load_weights(path / train_loop.BEST, objects.network)
+    result = test_network(objects.network, objects.task, "test")
+    runtime.say(f"{path}: test accuracy {result['test/accuracy']:.4f}, test loss {result['test/loss']:.4f} nats")
+    return result
+
+
+def draw(text: str, output: Path, runtime: Runtime) -> None:
+    """Draw the architecture of a source as SVG, PNG or PDF.
+
+    Raises:
+        EnasError: there is no such architecture, or the suffix is unknown.
+    """
+    source = find(text)
+    drawing.draw(source.space.wiring(source.architecture), output)
+    runtime.say(f"drawn: {output}")
+
+
+def _freeze(settings: Settings) -> Settings:
+    """Make a data folder absolute, so that a run can be taken up from anywhere."""
+    dataset = settings.data.dataset
+    if dataset is not None and Path(dataset).is_dir():
+        return replace(settings, data=replace(settings.data, dataset=os.path.abspath(dataset)))
+    return settings
+
+
+def _open_or_create(settings: Settings, out: Path, resume: bool) -> Run:
+    if not resume or not (out / "config.json").is_file():
+        return Run.create(out, settings.to_json())
+    run = Run.open(out)
+    stored = type(settings).from_json(run.settings, str(out))
+    for part in fields(settings):
+        old, new = getattr(stored, part.name), getattr(settings, part.name)
+        if old == new:
+            continue
+        if isinstance(old, str):
+            raise UsageError(f"{out} was started with {part.name} {old!r}, not {new!r}: give this one another --out")
+        for item in fields(old):
+            before, now = getattr(old, item.name), getattr(new, item.name)
+            if before != now and item.name not in FREE_ON_RESUME:
+                flag = item.name.replace("_", "-")
+                raise UsageError(f"{out} was started with --{flag} {before}, not {now}: give this one another --out")
+    return run

@@ -1,0 +1,321 @@
+"""The search: shared weights and controller in turns, epoch by epoch (Pham et al. 2018, section 2.2)."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from enas.errors import Interrupted, RunError
+from enas.progress import Progress
+from enas.run import Interrupt, Run, restore_rng, rng_state
+from enas.schedules import cosine_with_restarts
+from enas.search.derive import Derivation, derive
+from enas.search.reinforce import Baseline, policy_loss
+from enas.search.scoring import score
+from enas.search.setup import SearchObjects
+from enas.tasks.images import Batch
+
+
+@dataclass
+class Position:
+    """Where a search stands, with the sums of the epoch under way."""
+
+    epoch: int = 0
+    phase: str = "weights"
+    """"weights" or "controller"."""
+    step: int = 0
+    """Steps done in this phase."""
+    order_seed: int = 0
+    """Seed of this epoch's order of the data and of its sampled architectures."""
+    seconds: float = 0.0
+    """Time spent so far, over all parts of an interrupted search."""
+    sums: dict[str, float] = field(default_factory=dict)
+    """Sums over the steps of the epoch, for its line in the log."""
+
+    def add(self, figures: dict[str, float]) -> None:
+        """Add to the sums."""
+        for name, value in figures.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+
+class Search:
+    """State of a search that is saved and restored; `search` below is the loop."""
+
+    def __init__(self, objects: SearchObjects, run: Run) -> None:
+        config = objects.config
+        self.objects, self.run, self.config = objects, run, config
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.baseline = Baseline(config.baseline_decay)
+        self.weights_optimizer = torch.optim.SGD(
+            objects.supernet.parameters(),
+            lr=config.lr_max,
+            momentum=config.momentum,
+            nesterov=config.momentum > 0,
+            weight_decay=config.weight_decay,
+        )
+        self.controller_optimizer = torch.optim.Adam(
+            objects.controller.parameters(),
+            lr=config.controller_lr,
+            betas=(config.controller_beta1, 0.999),
+            eps=config.controller_epsilon,
+        )
+        self.position = Position()
+        self._started = self._saved = time.monotonic()
+
+    def restore(self) -> bool:
+        """Take up the newest checkpoint; False when there is none."""
+        state = self.run.load()
+        if state is None:
+            return False
+        self.objects.supernet.load_state_dict(state["supernet"])
+        self.objects.controller.load_state_dict(state["controller"])
+        self.weights_optimizer.load_state_dict(state["weights_optimizer"])
+        self.controller_optimizer.load_state_dict(state["controller_optimizer"])
+        self.baseline.value = state["baseline"]
+        self.position = Position(**state["position"])
+        restore_rng(state["rng"], self.generator)
+        return True
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        now = time.monotonic()
+        self.position.seconds += now - self._started
+        self._started = self._saved = now
+        state: dict[str, Any] = {
+            "supernet": self.objects.supernet.state_dict(),
+            "controller": self.objects.controller.state_dict(),
+            "weights_optimizer": self.weights_optimizer.state_dict(),
+            "controller_optimizer": self.controller_optimizer.state_dict(),
+            "baseline": self.baseline.value,
+            "position": asdict(self.position),
+            "rng": rng_state(self.generator),
+        }
+        self.run.save(state)
+
+    def pause(self, interrupt: Interrupt) -> None:
+        """Save when it is time to, and stop when the user asked for it.
+
+        Raises:
+            Interrupted: the user asked for it; all is saved.
+        """
+        if interrupt.requested:
+            self.save()
+            raise Interrupted(f"interrupted; all is saved in {self.run.path}: the same command with --resume goes on")
+        if time.monotonic() - self._saved > 60 * self.config.checkpoint_minutes:
+            self.save()
+
+    def out_of_time(self) -> bool:
+        """Whether the search has used up `max_hours`."""
+        hours = (self.position.seconds + time.monotonic() - self._started) / 3600
+        return self.config.max_hours is not None and hours >= self.config.max_hours
+
+    def steps_per_epoch(self) -> int:
+        """Steps of the shared weights in one epoch."""
+        whole_pass = -(-self.objects.task.examples("train") // self.config.batch_size)
+        return self.config.steps_per_epoch or whole_pass
+
+
+def search(objects: SearchObjects, run: Run, *, console: Any, say: Callable[[str], None], resume: bool = False) -> Derivation:
+    """Search an architecture: what `enas search` does, on objects made by `setup.build`.
+
+    Args:
+        objects: Space, data, supernet, controller and settings.
+        run: The folder that takes metrics, checkpoints, `candidates.json` and `architecture.json`.
+        console: Where progress is shown (a rich console).
+        say: Called with each line for the user.
+        resume: Whether to take up the newest checkpoint of the run.
+
+    Raises:
+        Interrupted: the user asked to stop; all is saved.
+    """
+    state = Search(objects, run)
+    if resume and state.restore():
+        say(f"resumed at epoch {state.position.epoch + 1} of {state.config.epochs}")
+    config, position = state.config, state.position
+    per_epoch = state.steps_per_epoch() + config.controller_steps
+    done = position.epoch * per_epoch + (position.phase == "controller") * state.steps_per_epoch() + position.step
+    with Interrupt() as interrupt, Progress("search", config.epochs * per_epoch, console=console, done=done) as bar:
+        while position.epoch < config.epochs and not state.out_of_time():
+            begin = time.monotonic()
+            train_weights(state, bar, interrupt)
+            middle = time.monotonic()
+            train_controller(state, bar, interrupt)
+            if state.out_of_time():
+                break
+            say(finish_epoch(state, middle - begin, time.monotonic() - middle))
+            state.save()
+    if position.epoch < config.epochs:
+        say(f"time is up after {position.epoch} of {config.epochs} epochs: deriving from what was found so far")
+        state.save()
+    return _derive(objects, run, console)
+
+
+def derive_from(objects: SearchObjects, run: Run, *, console: Any) -> Derivation:
+    """Derive from the newest checkpoint of a run: what `enas derive` does.
+
+    Raises:
+        RunError: the run has no checkpoint.
+    """
+    if not Search(objects, run).restore():
+        raise RunError(f"{run.path} has no checkpoint to derive from: run its search first")
+    return _derive(objects, run, console)
+
+
+def _derive(objects: SearchObjects, run: Run, console: Any) -> Derivation:
+    config = objects.config
+    with Progress("derive", 2 * config.derive_samples, console=console) as bar:
+        found = derive(
+            objects.controller,
+            objects.supernet,
+            objects.task,
+            objects.decoder,
+            config,
+            generator=torch.Generator().manual_seed(config.seed + 1),
+            advance=bar.advance,
+        )
+    run.write_json("candidates.json", found.to_json())
+    found.best.architecture.save(run.path / "architecture.json")
+    return found
+
+
+def train_weights(state: Search, bar: Progress, interrupt: Interrupt) -> None:
+    """One pass over the training data for the shared weights: a fresh architecture for each batch."""
+    position, config, objects = state.position, state.config, state.objects
+    if position.phase != "weights":
+        return
+    if position.step == 0:
+        position.order_seed = int(torch.randint(2**62, (), generator=state.generator))
+        position.sums = {}
+    rate = cosine_with_restarts(
+        position.epoch,
+        high=config.lr_max,
+        low=config.lr_min,
+        first=config.lr_first_cycle,
+        growth=config.lr_cycle_growth,
+    )
+    for group in state.weights_optimizer.param_groups:
+        group["lr"] = rate
+    objects.supernet.train()
+    for batch, codes in _batches_with_codes(state):
+        if state.out_of_time():
+            return
+        logits = objects.supernet(batch.inputs, objects.decoder(codes))
+        loss = objects.task.loss(logits, batch)
+        step_weights(state, loss)
+        right = objects.task.correct(logits.detach(), batch)
+        seen = len(batch.labels)
+        position.add({"loss": loss.item() * seen, "right": int(right), "seen": seen})
+        position.step += 1
+        bar.advance(1, loss=loss.item())
+        state.pause(interrupt)
+    position.phase, position.step = "controller", 0
+
+
+def _batches_with_codes(state: Search) -> Iterator[tuple[Batch, Tensor]]:
+    """The rest of this epoch's batches, each with the architecture sampled for it; the same after an interruption."""
+    position, objects = state.position, state.objects
+    steps = state.steps_per_epoch()
+    with torch.no_grad():
+        sampler = torch.Generator().manual_seed(position.order_seed + 1)
+        codes = objects.controller(steps, generator=sampler).codes
+    batches = objects.task.training_batches(
+        "train",
+        state.config.batch_size,
+        order_seed=position.order_seed,
+        generator=state.generator,
+        skip=position.step,
+        limit=steps,
+    )
+    return zip(batches, codes[position.step :], strict=True)
+
+
+def step_weights(state: Search, loss: Tensor) -> None:
+    """One gradient step on the weights that the sampled architecture uses.
+
+    Others have no gradient and stay as they are, unless `decay_unsampled` gives them a zero gradient, so that weight decay and
+    momentum move them as in the authors' code.
+    """
+    parameters = list(state.objects.supernet.parameters())
+    state.weights_optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if state.config.decay_unsampled:
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+    if state.config.grad_clip is not None:
+        torch.nn.utils.clip_grad_norm_(parameters, state.config.grad_clip)
+    state.weights_optimizer.step()
+
+
+def train_controller(state: Search, bar: Progress, interrupt: Interrupt) -> None:
+    """One phase of policy-gradient steps, rewards measured on validation examples."""
+    position, config, objects = state.position, state.config, state.objects
+    if position.phase != "controller":
+        return
+    objects.supernet.eval()
+    while position.step < config.controller_steps and not state.out_of_time():
+        sample = objects.controller(config.controller_samples, generator=state.generator)
+        scores = reward(state, sample.codes)
+        loss, figures = policy_loss(sample, scores, state.baseline, config)
+        state.controller_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        state.controller_optimizer.step()
+        rate = objects.decoder.skip_rate(sample.codes)
+        position.add(figures if rate is None else {**figures, "controller/skip_rate": rate})
+        position.step += 1
+        bar.advance(1, reward=figures["controller/reward"])
+        state.pause(interrupt)
+
+
+def reward(state: Search, codes: Tensor) -> list[float]:
+    """Accuracy of each architecture on a random validation batch: one for all of them, or one each."""
+    objects, config = state.objects, state.config
+    scores: list[float] = []
+    known: dict[tuple[int, ...], float] = {}
+    batch = None
+    for row in codes:
+        if batch is None or not config.share_reward_batch:
+            batch = objects.task.random_batch("valid", config.reward_batch_size, state.generator)
+            known = {}
+        key = tuple(row.tolist())
+        if key not in known:
+            known[key] = score(objects.supernet, objects.decoder(row), [batch], objects.task)
+        scores.append(known[key])
+    return scores
+
+
+def finish_epoch(state: Search, weights_seconds: float, controller_seconds: float) -> str:
+    """Evaluate sampled architectures, log the epoch, move on to the next; returns the line for the user."""
+    position, config, objects = state.position, state.config, state.objects
+    with torch.no_grad():
+        codes = objects.controller(config.evaluation_samples, generator=state.generator).codes
+    scores = reward(state, codes)
+    best = max(range(len(scores)), key=scores.__getitem__)
+    sums, steps = position.sums, max(config.controller_steps, 1)
+    metrics = {
+        "train/loss": sums["loss"] / sums["seen"],
+        "train/accuracy": sums["right"] / sums["seen"],
+        "train/lr": state.weights_optimizer.param_groups[0]["lr"],
+        **{name: value / steps for name, value in sums.items() if name.startswith("controller/")},
+        "controller/baseline": state.baseline.value,
+        "valid/sampled_accuracy": sum(scores) / len(scores),
+        "valid/best_accuracy": scores[best],
+    }
+    position.epoch, position.phase, position.step = position.epoch + 1, "weights", 0
+    state.run.log(position.epoch, metrics)
+    state.run.log_architecture(position.epoch, json.loads(objects.decoder(codes[best]).to_json()), scores[best])
+    timings = {
+        "time/images_per_second": sums["seen"] / max(weights_seconds, 1e-9),
+        "time/architectures_per_second": config.controller_steps * config.controller_samples / max(controller_seconds, 1e-9),
+        "time/epoch_seconds": weights_seconds + controller_seconds,
+    }
+    state.run.log_timing(position.epoch, timings)
+    return (
+        f"epoch {position.epoch}/{config.epochs}: loss {metrics['train/loss']:.3f}, supernet accuracy of sampled architectures "
+        f"{metrics['valid/sampled_accuracy']:.3f}, best {scores[best]:.3f} (not final accuracy), entropy "
+        f"{metrics.get('controller/entropy', float('nan')):.1f}, {timings['time/images_per_second']:.0f} images/s"
+    )

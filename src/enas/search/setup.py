@@ -1,0 +1,120 @@
+"""From settings to the objects of a search, and back from a run's folder."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from enas.config import AugmentConfig, ControllerConfig, DataConfig, SearchConfig
+from enas.controller import Controller
+from enas.errors import RunError, UsageError
+from enas.flags import from_dict
+from enas.search.scoring import Decoder
+from enas.space import Space
+from enas.spaces import load
+from enas.tasks.images import ImageTask
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Everything that decides the result of a search; `config.json` of its run."""
+
+    space: str
+    preset: str
+    data: DataConfig
+    supernet: Any  # an instance of the space's supernet_config
+    controller: ControllerConfig
+    search: SearchConfig
+    augment: AugmentConfig
+
+    @classmethod
+    def from_preset(cls, space: Space, preset: str, data: DataConfig) -> "SearchSettings":
+        """The settings of a named recipe.
+
+        Raises:
+            UsageError: the space has no such preset.
+        """
+        if preset not in space.presets:
+            raise UsageError(f"{space.name} has no preset {preset!r}: known are {', '.join(space.presets)}")
+        chosen = space.presets[preset]
+        return cls(
+            space.name, preset, data, chosen.supernet, chosen.controller, chosen.search, chosen.search_augment
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Plain data for `config.json`."""
+        return {"kind": "search", **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> "SearchSettings":
+        """Read what `to_json` wrote.
+
+        Raises:
+            RunError: it is not the settings of a search.
+        """
+        if data.get("kind") != "search" or not isinstance(data.get("space"), str):
+            raise RunError(f"{where} is not the folder of a search: give one made by 'enas search'")
+        space = load(data["space"])
+        kinds = {
+            "data": DataConfig,
+            "supernet": space.supernet_config,
+            "controller": ControllerConfig,
+            "search": SearchConfig,
+            "augment": AugmentConfig,
+        }
+        missing = [key for key in ("preset", *kinds) if key not in data]
+        if missing:
+            raise RunError(f"{where}: {missing[0]!r} is missing from config.json: the run folder is damaged")
+        parts = {key: from_dict(kind, data[key], f"{where}/config.json: {key}") for key, kind in kinds.items()}
+        return cls(data["space"], data["preset"], **parts)
+
+
+@dataclass(frozen=True)
+class SearchObjects:
+    """What a search works on."""
+
+    space: Space
+    task: ImageTask
+    supernet: nn.Module
+    controller: Controller
+    decoder: Decoder
+    config: SearchConfig
+
+
+def build(settings: SearchSettings, *, cache: Path, device: torch.device) -> SearchObjects:
+    """Read the data and make supernet and controller, seeded.
+
+    Raises:
+        EnasError: data or settings are unfit.
+    """
+    check(settings.search)
+    space = load(settings.space)
+    task = space.task.load(settings.data, settings.augment, cache=cache, device=device)
+    torch.manual_seed(settings.search.seed)
+    running = settings.search.batch_norm == "running"
+    supernet = space.supernet(settings.supernet, task.spec, running_statistics=running)
+    size = dict(space.size(settings.supernet))
+    steps = space.steps(size)
+    controller = Controller(steps, settings.controller)
+    supernet.to(device=device, memory_format=torch.channels_last)
+    return SearchObjects(space, task, supernet, controller, Decoder(space.name, steps, size), settings.search)
+
+
+def check(config: SearchConfig) -> None:
+    """Refuse settings under which a search would do nothing or fail late.
+
+    Raises:
+        UsageError: a count is not positive.
+    """
+    for name in ("epochs", "batch_size", "controller_samples", "evaluation_samples", "derive_samples", "reward_batch_size"):
+        if getattr(config, name) < 1:
+            raise UsageError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(config, name)}")
+    if config.controller_steps < 0:
+        raise UsageError(f"--controller-steps must not be negative, got {config.controller_steps}")
+    for name in ("steps_per_epoch", "derive_examples"):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise UsageError(f"--{name.replace('_', '-')} must be at least 1 or none, got {value}")

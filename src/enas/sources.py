@@ -1,0 +1,79 @@
+"""Where an architecture comes from: a run, a file, a published name, or chance."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from enas.architecture import Architecture
+from enas.config import DataConfig
+from enas.controller import sample_uniformly
+from enas.errors import RunError, UsageError
+from enas.run import Run
+from enas.search.scoring import Decoder
+from enas.search.setup import SearchSettings
+from enas.space import Space
+from enas.spaces import load, published
+from enas.train.setup import TrainSettings
+
+
+@dataclass(frozen=True)
+class Source:
+    """An architecture with what its origin says of data and recipe."""
+
+    architecture: Architecture
+    space: Space
+    where: str
+    """Name of the origin, for messages."""
+    data: DataConfig
+    preset: str
+    run: Path | None
+    """Folder of the search that found it; None: it was not found by a run."""
+
+
+def find(text: str) -> Source:
+    """Resolve RUN, ARCHITECTURE.json, published:NAME or random:SPACE[:SEED].
+
+    Raises:
+        EnasError: there is no such architecture.
+    """
+    if text.startswith("published:"):
+        architecture = published(text.removeprefix("published:"))
+        return Source(architecture, load(architecture.space), text, DataConfig(), "cpu", None)
+    if text.startswith("random:"):
+        return _random(text)
+    path = Path(text)
+    if path.is_dir():
+        return _from_run(path)
+    architecture = Architecture.load(path)
+    return Source(architecture, load(architecture.space), str(path), DataConfig(), "cpu", None)
+
+
+def draw_uniformly(space: Space, size: dict[str, int], n: int, seed: int) -> list[Architecture]:
+    """Architectures in which every answer is equally likely."""
+    steps = space.steps(size)
+    codes = sample_uniformly(steps, n, torch.Generator().manual_seed(seed))
+    decoder = Decoder(space.name, steps, size)
+    return [decoder(row) for row in codes]
+
+
+def _random(text: str) -> Source:
+    name, _, seed = text.removeprefix("random:").partition(":")
+    if seed and not seed.isdigit():
+        raise UsageError(f"{text}: the seed must be a whole number, as in random:macro:1")
+    space = load(name)
+    size = dict(space.size(space.presets["cpu"].supernet))
+    architecture = draw_uniformly(space, size, 1, int(seed or 0))[0]
+    return Source(architecture, space, text, DataConfig(), "cpu", None)
+
+
+def _from_run(path: Path) -> Source:
+    run = Run.open(path)
+    file = path / "architecture.json"
+    if not file.is_file():
+        raise RunError(f"{path} holds no architecture.json yet: let its search end, or run 'enas derive {path}'")
+    architecture = Architecture.load(file)
+    kind = TrainSettings if run.settings.get("kind") == "train" else SearchSettings
+    settings = kind.from_json(run.settings, str(path))
+    found = Source(architecture, load(settings.space), str(file), settings.data, settings.preset, path)
+    return found if kind is SearchSettings else replace(found, run=None)

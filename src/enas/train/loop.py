@@ -1,0 +1,220 @@
+"""Training from scratch: the published recipe, epoch by epoch."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from enas.errors import Interrupted
+from enas.progress import Progress
+from enas.run import Interrupt, Run, load_weights, restore_rng, rng_state, save_weights
+from enas.schedules import cosine_with_restarts
+from enas.train.setup import TrainObjects
+from enas.train.test import test
+
+BEST, LAST = "best.safetensors", "last.safetensors"
+RESULT = "result.json"
+
+
+class Training:
+    """State of a training that is saved and restored; `train` below is the loop."""
+
+    def __init__(self, objects: TrainObjects, run: Run) -> None:
+        config = objects.config
+        self.objects, self.run, self.config = objects, run, config
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.optimizer = torch.optim.SGD(
+            objects.network.parameters(),
+            lr=config.lr_max,
+            momentum=config.momentum,
+            nesterov=config.momentum > 0,
+            weight_decay=config.weight_decay,
+        )
+        self.epoch, self.step, self.order_seed = 0, 0, 0
+        self.best = -1.0
+        self.sums = {"loss": 0.0, "right": 0, "seen": 0}
+        self.seconds = 0.0
+        self._started = self._saved = time.monotonic()
+
+    def restore(self) -> bool:
+        """Take up the newest checkpoint; False when there is none."""
+        state = self.run.load()
+        if state is None:
+            return False
+        self.objects.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.step, self.order_seed = state["epoch"], state["step"], state["order_seed"]
+        self.best, self.sums, self.seconds = state["best"], state["sums"], state["seconds"]
+        restore_rng(state["rng"], self.generator)
+        return True
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        now = time.monotonic()
+        self.seconds += now - self._started
+        self._started = self._saved = now
+        self.run.save(
+            {
+                "network": self.objects.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "epoch": self.epoch,
+                "step": self.step,
+                "order_seed": self.order_seed,
+                "best": self.best,
+                "sums": self.sums,
+                "seconds": self.seconds,
+                "rng": rng_state(self.generator),
+            }
+        )
+
+    def pause(self, interrupt: Interrupt) -> None:
+        """Save when it is time to, and stop when the user asked for it.
+
+        Raises:
+            Interrupted: the user asked for it; all is saved.
+        """
+        if interrupt.requested:
+            self.save()
+            raise Interrupted(f"interrupted; all is saved in {self.run.path}: the same command with --resume goes on")
+        if time.monotonic() - self._saved > 60 * self.config.checkpoint_minutes:
+            self.save()
+
+    def out_of_time(self) -> bool:
+        """Whether the training has used up `max_hours`."""
+        hours = (self.seconds + time.monotonic() - self._started) / 3600
+        return self.config.max_hours is not None and hours >= self.config.max_hours
+
+    def steps_per_epoch(self) -> int:
+        """Steps in one epoch."""
+        whole_pass = -(-self.objects.task.examples(self.objects.part) // self.config.batch_size)
+        return self.config.steps_per_epoch or whole_pass
+
+    def set_rate(self) -> None:
+        """Put the optimiser at the learning rate of this step."""
+        config = self.config
+        epoch = self.epoch + (self.step / self.steps_per_epoch() if config.lr_every_step else 0)
+        rate = cosine_with_restarts(
+            epoch, high=config.lr_max, low=config.lr_min, first=config.lr_first_cycle, growth=config.lr_cycle_growth
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+
+def train(
+    objects: TrainObjects, run: Run, *, console: Any, say: Callable[[str], None], resume: bool = False
+) -> dict[str, float]:
+    """Train a network from scratch: what `enas train` does, on objects made by `setup.build`.
+
+    The weights that were best on the validation examples are kept in `best.safetensors` (the last ones, where these examples
+    are trained on), and tested once, at the end.
+
+    Args:
+        objects: Architecture, data, network and settings.
+        run: The folder that takes metrics, checkpoints, weights and `result.json`.
+        console: Where progress is shown (a rich console).
+        say: Called with each line for the user.
+        resume: Whether to take up the newest checkpoint of the run.
+
+    Returns:
+        The figures of `result.json`.
+
+    Raises:
+        Interrupted: the user asked to stop; all is saved.
+    """
+    state = Training(objects, run)
+    if resume and state.restore():
+        say(f"resumed at epoch {state.epoch + 1} of {state.config.epochs}")
+    steps = state.steps_per_epoch()
+    done = state.epoch * steps + state.step
+    with Interrupt() as interrupt, Progress("train", state.config.epochs * steps, console=console, done=done) as bar:
+        while state.epoch < state.config.epochs and not state.out_of_time():
+            begin = time.monotonic()
+            train_epoch(state, bar, interrupt)
+            if state.step < steps:
+                break
+            say(finish_epoch(state, time.monotonic() - begin))
+            state.save()
+    if state.epoch < state.config.epochs:
+        say(f"time is up after {state.epoch} of {state.config.epochs} epochs")
+        if state.epoch == 0:
+            _keep_weights(state, -1.0)
+        state.save()
+    return finish(state)
+
+
+def train_epoch(state: Training, bar: Progress, interrupt: Interrupt) -> None:
+    """The rest of one pass over the training data."""
+    objects, config = state.objects, state.config
+    if state.step == 0:
+        state.order_seed = int(torch.randint(2**62, (), generator=state.generator))
+        state.sums = {"loss": 0.0, "right": 0, "seen": 0}
+    objects.network.train()
+    batches = objects.task.training_batches(
+        objects.part,
+        config.batch_size,
+        order_seed=state.order_seed,
+        generator=state.generator,
+        skip=state.step,
+        limit=state.steps_per_epoch(),
+    )
+    for batch in batches:
+        if state.out_of_time():
+            return
+        state.set_rate()
+        logits = objects.network(batch.inputs)
+        loss = objects.task.loss(logits, batch)
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if config.grad_clip is not None:
+            torch.nn.utils.clip_grad_norm_(objects.network.parameters(), config.grad_clip)
+        state.optimizer.step()
+        seen = len(batch.labels)
+        state.sums["loss"] += loss.item() * seen
+        state.sums["right"] += int(objects.task.correct(logits.detach(), batch))
+        state.sums["seen"] += seen
+        state.step += 1
+        bar.advance(1, loss=loss.item())
+        state.pause(interrupt)
+
+
+def finish_epoch(state: Training, seconds: float) -> str:
+    """Validate, keep the weights, log the epoch, move on to the next; returns the line for the user."""
+    objects, sums = state.objects, state.sums
+    metrics = {
+        "train/loss": sums["loss"] / sums["seen"],
+        "train/accuracy": sums["right"] / sums["seen"],
+        "train/lr": state.optimizer.param_groups[0]["lr"],
+    }
+    line = f"epoch {state.epoch + 1}/{state.config.epochs}: loss {metrics['train/loss']:.3f}"
+    score = float(state.epoch)  # without validation examples the last weights are the ones to keep
+    if not state.config.train_on_valid:
+        metrics.update(test(objects.network, objects.task, "valid"))
+        score = metrics["valid/accuracy"]
+        line += f", validation accuracy {score:.4f}"
+    _keep_weights(state, score)
+    state.epoch, state.step = state.epoch + 1, 0
+    state.run.log(state.epoch, metrics)
+    rate = sums["seen"] / max(seconds, 1e-9)
+    state.run.log_timing(state.epoch, {"time/images_per_second": rate, "time/epoch_seconds": seconds})
+    return f"{line}, {rate:.0f} images/s"
+
+
+def finish(state: Training) -> dict[str, float]:
+    """Test the kept weights once and write `result.json`."""
+    objects, run = state.objects, state.run
+    load_weights(run.path / BEST, objects.network)
+    result = {"parameters": sum(p.numel() for p in objects.network.parameters()), "epochs": state.epoch}
+    if not state.config.train_on_valid:
+        result.update(test(objects.network, objects.task, "valid"))
+    if objects.task.data.test is not None:
+        result.update(test(objects.network, objects.task, "test"))
+    run.write_json(RESULT, result)
+    return result
+
+
+def _keep_weights(state: Training, score: float) -> None:
+    save_weights(state.run.path / LAST, state.objects.network)
+    if score > state.best or state.epoch == 0:
+        state.best = score
+        save_weights(state.run.path / BEST, state.objects.network)
