@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from enas.errors import UsageError
-from enas.space import Edge, Graph, Node
+from enas.space import Graph, Node
 
 Point = tuple[float, float]
 Place = str | tuple[int, int]
@@ -56,10 +56,8 @@ def topological(graph: Graph) -> tuple[Node, ...]:
     for edge in graph.edges:
         for end in (edge.source, edge.target):
             if end not in names:
-                raise UsageError(
-                    f"cannot draw {graph.title!r}: the edge {edge.source!r} -> {edge.target!r} ends at the unknown node "
-                    f"{end!r}; add that node or mend the edge"
-                )
+                arrow = f"{edge.source!r} -> {edge.target!r}"
+                raise UsageError(f"cannot draw {graph.title!r}: {arrow} ends at the unknown node {end!r}; mend that edge")
     waiting, done = list(graph.nodes), {}
     while waiting:
         blocked = {edge.target for edge in graph.edges if edge.source not in done}
@@ -148,7 +146,7 @@ def _neighbours(links: Iterable[tuple[Place, Place]]) -> tuple[dict[Place, list[
 
 
 def _ordered(columns: list[list[Place]], links: list[tuple[Place, Place]]) -> list[list[Place]]:
-    """Sort each column by the mean position of its neighbours, sweeping to and fro; the order with fewest crossings wins."""
+    """Sweep to and fro, sorting columns by the mean position of neighbours; the order with fewest crossings wins."""
     left, right = _neighbours(links)
     best, fewest = columns, _crossings(columns, right)
     for sweep in range(SWEEPS):
@@ -188,29 +186,34 @@ def _heights(
                 offset += (high(above) + high(place)) / 2 + GAP
             offsets[place] = offset
         height.update({place: offset / 2 - offsets[place] for place in column})
-    for sweep in range(2 * SWEEPS):
+    for sweep in range(10 * SWEEPS):
         for column in columns if sweep % 2 == 0 else reversed(columns):
             wanted = []
             for place in column:
-                beside = left[place] + right[place]
-                goal = sum(height[p] for p in beside) / len(beside) if beside else height[place]
-                wanted.append(-goal - offsets[place])
+                pulls = [(height[p], _stiffness(p, place)) for p in left[place] + right[place]] or [(height[place], 1)]
+                weight = sum(w for _, w in pulls)
+                wanted.append((-sum(y * w for y, w in pulls) / weight - offsets[place], weight))
             settled = _rising(wanted)
             height.update({place: -s - offsets[place] for place, s in zip(column, settled, strict=True)})
     middle = (max(height.values()) + min(height.values())) / 2
     return {place: round(y - middle, 6) + 0.0 for place, y in height.items()}  # + 0.0 turns -0.0 into 0.0
 
 
-def _rising(wanted: Sequence[float]) -> list[float]:
-    """Find the never falling numbers nearest to those wanted, by pooling neighbours (isotonic regression)."""
-    pools: list[tuple[float, int]] = []
-    for value in wanted:
-        mean, count = value, 1
+def _stiffness(a: Place, b: Place) -> int:
+    """Long edges pull hardest on themselves, so that they are straight between their ends (Gansner et al. 1993)."""
+    return 1 if isinstance(a, str) or isinstance(b, str) else 32
+
+
+def _rising(wanted: Sequence[tuple[float, float]]) -> list[float]:
+    """Find the never falling numbers nearest to weighted wishes, by pooling neighbours (isotonic regression)."""
+    pools: list[tuple[float, float, int]] = []
+    for value, weight in wanted:
+        mean, mass, count = value, weight, 1
         while pools and pools[-1][0] > mean:
-            before, n = pools.pop()
-            mean, count = (before * n + mean * count) / (n + count), n + count
-        pools.append((mean, count))
-    return [mean for mean, count in pools for _ in range(count)]
+            before, m, n = pools.pop()
+            mean, mass, count = (before * m + mean * mass) / (m + mass), m + mass, n + count
+        pools.append((mean, mass, count))
+    return [mean for mean, _, count in pools for _ in range(count)]
 
 
 @dataclass(frozen=True)
@@ -242,22 +245,28 @@ def routed(graph: Graph, wide: Mapping[str, float], labels: Sequence[float], row
         widths[round(2 * rank)] = max(widths[round(2 * rank)], wide[name])
     for bends, width in zip(plan.bends, labels, strict=True):
         column = round(2 * bends[-1][0])
-        widths[column] = max(widths[column], width + 0.6)
-    across, edge = {}, 0.0
+        widths[column] = max(widths[column], width + 0.84 if width else 0.66)
+    across, right = {}, 0.0
     for column in sorted(widths):
-        across[column] = edge + widths[column] / 2
-        edge += widths[column]
+        across[column] = right + widths[column] / 2
+        right += widths[column]
     nodes = {name: (across[round(2 * rank)], y * row) for name, (rank, y) in plan.nodes.items()}
-    ends = _ends(graph, plan)
+    ends, crowded = _ends(graph, plan), {round(2 * b[-1][0]) for b, w in zip(plan.bends, labels, strict=True) if w}
+    twins = Counter((edge.source, edge.target) for edge in graph.edges)
     paths = []
-    for i, (each, bends) in enumerate(zip(graph.edges, plan.bends, strict=True)):
-        start, tip = nodes[each.source], nodes[each.target]
-        path = [(start[0] + wide[each.source] / 2, start[1] + ends[i, 0] * row)]
+    for i, (edge, bends) in enumerate(zip(graph.edges, plan.bends, strict=True)):
+        start, tip = nodes[edge.source], nodes[edge.target]
+        path = [(start[0] + wide[edge.source] / 2, start[1] + ends[i, 0] * row)]
         for bend in bends:
-            column, last = round(2 * bend[0]), bend is bends[-1]
-            flat = labels[i] / 2 + 0.03 if last else widths[column] / 2 * (column % 2 == 0)
-            path += [(across[column] + side, bend[1] * row) for side in ((-flat, flat) if flat > 0.03 else (0.0,))]
-        paths.append((*path, (tip[0] - wide[each.target] / 2, tip[1] + ends[i, 1] * row)))
+            column, y = round(2 * bend[0]), bend[1] * row
+            half = labels[i] / 2 if bend is bends[-1] else widths[column] / 2 if column % 2 == 0 else 0.0
+            if half:
+                path += [(across[column] - half, y), (across[column] + half, y)]
+            elif (
+                column in crowded or twins[edge.source, edge.target] > 1
+            ):  # elsewhere the curve is free to take its way
+                path.append((across[column], y))
+        paths.append((*path, (tip[0] - wide[edge.target] / 2, tip[1] + ends[i, 1] * row)))
     return Routed(nodes, tuple(paths), tuple((across[round(2 * b[-1][0])], b[-1][1] * row) for b in plan.bends))
 
 
@@ -273,7 +282,7 @@ def _ends(graph: Graph, plan: Layered) -> dict[tuple[int, int], float]:
 
 
 def smooth(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Join points that lie left to right by cubic curves, level at both ends; no curve leaves the band of its two points.
+    """Join points from left to right by cubic curves, level at both ends, that stay in the bands of their points.
 
     Returns:
         The first point, then for each curve its two control points and its end. The slopes are Fritsch and Butland's
@@ -287,4 +296,3 @@ def smooth(points: Sequence[Point]) -> tuple[Point, ...]:
         third = (b[0] - a[0]) / 3
         path += [(a[0] + third, a[1] + s * third), (b[0] - third, b[1] - t * third), b]
     return tuple(path)
-

@@ -1,9 +1,9 @@
 """Recognising how a user's folder of images is laid out, and which label each image has.
 
-    train/cat/1.jpg   valid/cat/2.jpg   test/cat/3.jpg      splits with a folder for each class
-    cat/1.jpg   dog/2.jpg                                   a folder for each class, no splits
-    train/1.jpg   valid/2.jpg   test/3.jpg                  splits, with labels.csv or labels in the file names
-    1.jpg   2.jpg                                           no splits, with labels.csv or labels in the file names
+train/cat/1.jpg   valid/cat/2.jpg   test/cat/3.jpg      splits with a folder for each class
+cat/1.jpg   dog/2.jpg                                   a folder for each class, no splits
+train/1.jpg   valid/2.jpg   test/3.jpg                  splits, with labels.csv or labels in the file names
+1.jpg   2.jpg                                           no splits, with labels.csv or labels in the file names
 """
 
 import logging
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from enas.data.labels import TABLE, labels_from_names, labels_from_tables
-from enas.data.splits import Split
+from enas.data.splits import SPLITS, Split
 from enas.errors import DataError
 
 EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"))
@@ -124,12 +124,8 @@ def _split_branches(root: Path) -> tuple[dict[Split, _Branch], list[str], int]:
         raise DataError(f"{root} has {sorted(named.values())[0]} but no train folder: name the training images' so")
     top = _scan(root, ".", skip=frozenset(named.values()))
     others = top.others + len(top.direct) + sum(len(files) for files in top.below.values())
-    return {split: _scan(root, named[split]) for split in _order(named)}, top.tables, others
-
-
-def _order(named: dict[Split, str]) -> list[Split]:
-    every: tuple[Split, ...] = ("train", "valid", "test")
-    return [split for split in every if split in named]
+    found = {split: _scan(root, named[split]) for split in SPLITS if split in named}
+    return found, top.tables, others
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -11,6 +11,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
 
 def hold_out(

@@ -1,0 +1,80 @@
+"""Found against random: the same training for the architecture of a search and for architectures drawn by chance."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.table import Table
+
+from enas import commands
+from enas.errors import UsageError
+from enas.files import write_text
+from enas.runtime import Runtime
+from enas.sources import Source, draw_uniformly
+from enas.train.setup import TrainSettings
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Test accuracy of the found architecture and of each random one."""
+
+    found: float
+    random: tuple[float, ...]
+
+    @property
+    def random_mean(self) -> float:
+        """Mean accuracy of the random architectures."""
+        return sum(self.random) / len(self.random)
+
+    @property
+    def random_deviation(self) -> float:
+        """Standard deviation of the random architectures; nan for a single one."""
+        if len(self.random) < 2:
+            return float("nan")
+        return math.sqrt(sum((value - self.random_mean) ** 2 for value in self.random) / (len(self.random) - 1))
+
+
+def compare(
+    settings: TrainSettings, source: Source, random: int, out: Path, runtime: Runtime, *, resume: bool = False
+) -> Comparison:
+    """Train the found architecture and `random` uniformly drawn ones alike, and test them all.
+
+    Each training is a run of its own under `out` and is taken up where it stood with `resume`.
+
+    Raises:
+        EnasError: data, settings or folder are unfit, or the data has no test split.
+        Interrupted: the user asked to stop; all is saved.
+    """
+    if random < 1:
+        raise UsageError(f"--random must be at least 1, got {random}")
+    drawn = draw_uniformly(source.space, dict(source.architecture.size), random, seed=settings.train.seed)
+    rivals = {"found": source} | {
+        f"random{index}": replace(source, architecture=architecture, where=f"random architecture {index}", run=None)
+        for index, architecture in enumerate(drawn)
+    }
+    results = {}
+    for name, rival in rivals.items():
+        results[name] = commands.train(settings, rival, out / name, runtime, resume=resume)
+        if "test/accuracy" not in results[name]:
+            raise UsageError("a comparison needs test images: add a folder 'test' beside 'train'")
+    accuracies = {name: result["test/accuracy"] for name, result in results.items()}
+    comparison = Comparison(accuracies["found"], tuple(accuracies[f"random{index}"] for index in range(random)))
+    _show(results, comparison, out, runtime)
+    return comparison
+
+
+def _show(results: dict[str, dict[str, float]], comparison: Comparison, out: Path, runtime: Runtime) -> None:
+    table = Table(title="Trained from scratch alike, accuracy on the test split")
+    for name in ("architecture", "parameters", "test accuracy"):
+        table.add_column(name, justify="left" if name == "architecture" else "right")
+    lines = ["architecture,parameters,test accuracy"]
+    for name, result in results.items():
+        row = (name, f"{int(result['parameters'])}", f"{result['test/accuracy']:.4f}")
+        table.add_row(*row)
+        lines.append(",".join(row))
+    count = len(comparison.random)
+    deviation = f" +- {comparison.random_deviation:.4f}" if count > 1 else ""
+    table.add_row(f"mean of {count} random", "", f"{comparison.random_mean:.4f}{deviation}")
+    table.add_row("found minus random", "", f"{comparison.found - comparison.random_mean:+.4f}")
+    runtime.console.print(table)
+    write_text(out / "compare.csv", "\n".join(lines) + "\n")
