@@ -82,8 +82,7 @@ def draw(graph: Graph, path: Path) -> None:
     form = path.suffix.lower().removeprefix(".")
     if form not in METADATA:
         raise UsageError(f"cannot draw to {str(path)!r}: the name of the file must end in .svg, .png or .pdf")
-    marks = _chain(graph) if graph.layout == "chain" else _cell(graph)
-    marks, size = _framed(graph, marks)
+    marks, size = _framed(graph, _chain(graph) if graph.layout == "chain" else _cell(graph))
     with replacing(path) as temporary:
         _paint(marks, size, temporary, form, graph.title)
 
@@ -129,9 +128,7 @@ def _box(kind: str, colour: str, at: Point, width: float, height: float) -> Shap
 def _arrow(tip: Point, colour: str, *, down: bool = False) -> Shape:
     """The head of an arrow that points right, or down."""
     (x, y), length, half = tip, 0.085, 0.038
-    back = (
-        ((x - half, y + length), (x + half, y + length)) if down else ((x - length, y - half), (x - length, y + half))
-    )
+    back = [(x + side, y + length) if down else (x - length, y + side) for side in (-half, half)]
     return Shape((tip, *back, tip), fill=colour)
 
 
@@ -213,7 +210,8 @@ def _legend(graph: Graph, room: float, at: Point) -> list[Mark]:
     """A sample and a name for each kind that occurs, in centred lines; kinds that look alike share a sample."""
     colour, order = colours(graph), list(KNOWN)
     names: dict[Shape, str] = {}
-    for kind in sorted(colour, key=lambda kind: order.index(_key(kind)) if _key(kind) in order else 9.5):
+    between = order.index("node") - 0.5  # unknown kinds come after the known ones that have a colour
+    for kind in sorted(colour, key=lambda kind: order.index(_key(kind)) if _key(kind) in order else between):
         sample = _box(kind, colour[kind], (0.0, 0.0), 0.12 if kind == "reduction" else 0.22, 0.13)
         names[sample] = f"{names[sample]}, {kind}" if sample in names else kind
     if any(edge.kind == "skip" for edge in graph.edges):
@@ -221,10 +219,9 @@ def _legend(graph: Graph, room: float, at: Point) -> list[Mark]:
         dashes = Shape(((-0.11, 0.0), (0.11, 0.0)), line=LINE, width=1.3, dashed=True)
         names[arc if graph.layout == "chain" else dashes] = "skip connection"
     widths = [0.3 + _width(name, 8) for name in names.values()]
-    total = sum(widths) + 0.22 * len(widths)
+    x, total = 0.0, sum(widths) + 0.22 * len(widths)
     even = total / math.ceil(total / max(room, 6.0))  # lines of about one length, rather than one full and one short
     lines: list[list[Mark]] = []
-    x = 0.0
     for (sample, name), width in zip(names.items(), widths, strict=True):
         if x >= even * len(lines) - width / 2:
             lines.append([])
@@ -256,10 +253,8 @@ def _bounds(marks: Iterable[Mark]) -> tuple[Point, Point]:
             points += ends
             if mark.curved and len(ends) == 2:  # an arc reaches three quarters of the way to its handles
                 points.append((ends[0][0], 0.25 * ends[0][1] + 0.75 * mark.points[1][1]))
-    return (min(x for x, _ in points), min(y for _, y in points)), (
-        max(x for x, _ in points),
-        max(y for _, y in points),
-    )
+    xs, ys = zip(*points, strict=True)
+    return (min(xs), min(ys)), (max(xs), max(ys))
 
 
 def _width(words: str, size: float, *, bold: bool = False) -> float:
@@ -300,6 +295,7 @@ def _paint(marks: Iterable[Mark], size: Point, path: Path, form: str, title: str
                 codes = [Outline.MOVETO] + [Outline.CURVE4 if mark.curved else Outline.LINETO] * (len(mark.points) - 1)
                 style = {"facecolor": mark.fill, "edgecolor": mark.line, "linestyle": "--" if mark.dashed else "-"}
                 pen = {"linewidth": 0 if mark.line == "none" else mark.width, "capstyle": "butt", "joinstyle": "round"}
-                outline = Outline(mark.points, codes)
-                figure.add_artist(PathPatch(outline, transform=figure.dpi_scale_trans, **style, **pen))
+                figure.add_artist(
+                    PathPatch(Outline(mark.points, codes), transform=figure.dpi_scale_trans, **style, **pen)
+                )
         figure.savefig(path, format=form, metadata={"Title": title, **METADATA[form]})

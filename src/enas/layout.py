@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from statistics import fmean
 
 from enas.errors import UsageError
 from enas.space import Graph, Node
@@ -16,6 +17,7 @@ from enas.space import Graph, Node
 Point = tuple[float, float]
 Place = str | tuple[int, int]
 """What stands in a column: a node's name, or an edge's index and the column it passes."""
+Link = tuple[Place, Place]
 
 GAP = 0.2
 """Least room between two things in a column, in rows."""
@@ -57,7 +59,9 @@ def topological(graph: Graph) -> tuple[Node, ...]:
         for end in (edge.source, edge.target):
             if end not in names:
                 arrow = f"{edge.source!r} -> {edge.target!r}"
-                raise UsageError(f"cannot draw {graph.title!r}: {arrow} ends at the unknown node {end!r}; mend that edge")
+                raise UsageError(
+                    f"cannot draw {graph.title!r}: {arrow} ends at the unknown node {end!r}; mend that edge"
+                )
     waiting, done = list(graph.nodes), {}
     while waiting:
         blocked = {edge.target for edge in graph.edges if edge.source not in done}
@@ -80,11 +84,9 @@ def ranks(graph: Graph) -> dict[str, int]:
     found: dict[str, int] = {}
     for node in order:
         found[node.name] = max((found[e.source] + 1 for e in graph.edges if e.target == node.name), default=0)
-    sources = {edge.source for edge in graph.edges}
-    targets = {edge.target for edge in graph.edges}
-    last = max(found.values())
+    sources, last = {edge.source for edge in graph.edges}, max(found.values())
     for node in order:
-        if node.kind == "output" and node.name in targets - sources:
+        if node.kind == "output" and node.name not in sources:
             found[node.name] = last
     return found
 
@@ -120,10 +122,10 @@ def layered(graph: Graph) -> Layered:
     return Layered({node.name: at[node.name] for node in graph.nodes}, tuple(bends))
 
 
-def _columns(graph: Graph, rank: Mapping[str, int]) -> tuple[list[list[Place]], list[tuple[Place, Place]]]:
+def _columns(graph: Graph, rank: Mapping[str, int]) -> tuple[list[list[Place]], list[Link]]:
     """List the places of each column, and the pairs of places in neighbouring columns that an edge joins."""
     columns: list[list[Place]] = [[] for _ in range(2 * max(rank.values()) + 1)]
-    links: list[tuple[Place, Place]] = []
+    links: list[Link] = []
     for name, level in rank.items():
         columns[2 * level].append(name)
     for i, edge in enumerate(graph.edges):
@@ -135,7 +137,7 @@ def _columns(graph: Graph, rank: Mapping[str, int]) -> tuple[list[list[Place]], 
     return columns, links
 
 
-def _neighbours(links: Iterable[tuple[Place, Place]]) -> tuple[dict[Place, list[Place]], dict[Place, list[Place]]]:
+def _neighbours(links: Iterable[Link]) -> tuple[dict[Place, list[Place]], dict[Place, list[Place]]]:
     """List for each place those it is joined to at its left, and those at its right."""
     left: dict[Place, list[Place]] = defaultdict(list)
     right: dict[Place, list[Place]] = defaultdict(list)
@@ -145,7 +147,7 @@ def _neighbours(links: Iterable[tuple[Place, Place]]) -> tuple[dict[Place, list[
     return left, right
 
 
-def _ordered(columns: list[list[Place]], links: list[tuple[Place, Place]]) -> list[list[Place]]:
+def _ordered(columns: list[list[Place]], links: list[Link]) -> list[list[Place]]:
     """Sweep to and fro, sorting columns by the mean position of neighbours; the order with fewest crossings wins."""
     left, right = _neighbours(links)
     best, fewest = columns, _crossings(columns, right)
@@ -155,8 +157,8 @@ def _ordered(columns: list[list[Place]], links: list[tuple[Place, Place]]) -> li
         near = left if forwards else right
         for c in range(1, len(columns)) if forwards else range(len(columns) - 2, -1, -1):
             index = {place: i for i, place in enumerate(columns[c - 1 if forwards else c + 1])}
-            beside = {place: [index[p] for p in near[place]] or [i] for i, place in enumerate(columns[c])}
-            columns[c] = sorted(columns[c], key=lambda place, at=beside: sum(at[place]) / len(at[place]))
+            means = {place: fmean([index[p] for p in near[place]] or [i]) for i, place in enumerate(columns[c])}
+            columns[c] = sorted(columns[c], key=means.__getitem__)
         count = _crossings(columns, right)
         if count < fewest:
             best, fewest = columns, count
@@ -173,9 +175,7 @@ def _crossings(columns: list[list[Place]], right: Mapping[Place, list[Place]]) -
     return crossed
 
 
-def _heights(
-    columns: list[list[Place]], links: list[tuple[Place, Place]], high: Callable[[Place], float]
-) -> dict[Place, float]:
+def _heights(columns: list[list[Place]], links: list[Link], high: Callable[[Place], float]) -> dict[Place, float]:
     """Choose heights that keep edges straight, in the order given (top first) and without overlap; the middle is 0."""
     left, right = _neighbours(links)
     offsets, height = {}, {}
@@ -190,7 +190,7 @@ def _heights(
         for column in columns if sweep % 2 == 0 else reversed(columns):
             wanted = []
             for place in column:
-                pulls = [(height[p], _stiffness(p, place)) for p in left[place] + right[place]] or [(height[place], 1)]
+                pulls = [(height[p], _stiffness(p, place)) for p in left[place] + right[place]] or [(height[place], 1.0)]
                 weight = sum(w for _, w in pulls)
                 wanted.append((-sum(y * w for y, w in pulls) / weight - offsets[place], weight))
             settled = _rising(wanted)
@@ -199,9 +199,9 @@ def _heights(
     return {place: round(y - middle, 6) + 0.0 for place, y in height.items()}  # + 0.0 turns -0.0 into 0.0
 
 
-def _stiffness(a: Place, b: Place) -> int:
+def _stiffness(a: Place, b: Place) -> float:
     """Long edges pull hardest on themselves, so that they are straight between their ends (Gansner et al. 1993)."""
-    return 1 if isinstance(a, str) or isinstance(b, str) else 32
+    return 1.0 if isinstance(a, str) or isinstance(b, str) else 32.0
 
 
 def _rising(wanted: Sequence[tuple[float, float]]) -> list[float]:
@@ -262,9 +262,7 @@ def routed(graph: Graph, wide: Mapping[str, float], labels: Sequence[float], row
             half = labels[i] / 2 if bend is bends[-1] else widths[column] / 2 if column % 2 == 0 else 0.0
             if half:
                 path += [(across[column] - half, y), (across[column] + half, y)]
-            elif (
-                column in crowded or twins[edge.source, edge.target] > 1
-            ):  # elsewhere the curve is free to take its way
+            elif column in crowded or twins[edge.source, edge.target] > 1:  # else the curve may take its own way
                 path.append((across[column], y))
         paths.append((*path, (tip[0] - wide[edge.target] / 2, tip[1] + ends[i, 1] * row)))
     return Routed(nodes, tuple(paths), tuple((across[round(2 * b[-1][0])], b[-1][1] * row) for b in plan.bends))
@@ -275,9 +273,10 @@ def _ends(graph: Graph, plan: Layered) -> dict[tuple[int, int], float]:
     found = {}
     for node in graph.nodes:
         for side in (0, 1):
-            joined = [i for i, e in enumerate(graph.edges) if (e.source, e.target)[side] == node.name]
-            joined.sort(key=lambda i, bend=-side: plan.bends[i][bend][1])
-            found.update({(i, side): 0.2 * (k - (len(joined) - 1) / 2) for k, i in enumerate(joined)})
+            joined = (i for i, edge in enumerate(graph.edges) if (edge.source, edge.target)[side] == node.name)
+            bends = {i: plan.bends[i][-side][1] for i in joined}
+            for k, i in enumerate(sorted(bends, key=bends.__getitem__)):
+                found[i, side] = 0.2 * (k - (len(bends) - 1) / 2)
     return found
 
 

@@ -1,8 +1,8 @@
 """The folder of one run: settings, logs, checkpoints, weights; and how a run is interrupted and taken up again.
 
-A checkpoint is two files, `checkpoint-000007.pt` and its `.sha256`. The digest is written first, so the moment in which the
-`.pt` takes its name is the moment in which the checkpoint exists, whole; only then are those before the previous one deleted.
-A run killed at any moment therefore leaves its last checkpoint valid, and a damaged one still has the one before it.
+A checkpoint is two files, `checkpoint-000007.pt` and its `.sha256`. The digest is written first, so the moment in which
+the `.pt` takes its name is the moment in which the checkpoint exists, whole; only then are those before the previous one
+deleted. A run killed at any moment therefore leaves its last checkpoint valid, and a damaged one still has the one before.
 """
 
 import hashlib
@@ -12,12 +12,9 @@ import logging
 import os
 import platform
 import re
-import signal
-import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, final
 
 import torch
@@ -25,6 +22,7 @@ import torch
 import enas
 from enas.errors import CheckpointError, RunError
 from enas.files import write_bytes, write_errors, write_text
+from enas.interrupt import Interrupt
 from enas.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -288,5 +286,3 @@ def restore_rng(state: Mapping[str, Any], generator: torch.Generator) -> None:
     if torch.cuda.is_available():
         for index, one in enumerate(state.get("cuda", [])[: torch.cuda.device_count()]):
             torch.cuda.set_rng_state(one, index)
-
-

@@ -76,13 +76,13 @@ def apply_changes(
 ) -> Float[Tensor, "B C H W"]:
     """Carry out changes that were drawn, and normalise.
 
-    Crop and mirror are one gather of bytes, in which padding reads an arbitrary pixel; padding and cut-out then become 0
-    by one multiplication, after normalisation, so that both have exactly the mean colour.
+    Crop and mirror are one gather of bytes, in which padding reads an arbitrary pixel; padding and cut-out then become
+    0 by one multiplication, after normalisation, so that both have exactly the mean colour.
 
     Args:
         images: bytes, channels last.
         changes: what to do to each.
-        cutout: side of the square that is cut out about its centre and clipped at the borders (DeVries and Taylor 2017).
+        cutout: side of the square that is cut out about its centre, clipped at the borders (DeVries and Taylor 2017).
         mean: of each channel, in units of white.
         std: of each channel, in units of white.
     """

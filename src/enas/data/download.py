@@ -82,8 +82,8 @@ def _fetch(url: str, target: Path, digest: str, progress: Progress | None) -> No
 
 def _chunks(url: str) -> Iterator[tuple[bytes, int]]:
     """Yield the content piece by piece, each with the announced length; errors of the network become `_Refused`."""
-    request = urllib.request.Request(url, headers={"User-Agent": "enas"})
     try:
+        request = urllib.request.Request(url, headers={"User-Agent": "enas"})
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
             total = int(response.headers.get("Content-Length") or 0)
             while chunk := response.read(_CHUNK_BYTES):

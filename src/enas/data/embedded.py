@@ -1,5 +1,8 @@
 """The data set that needs no download: the handwritten digits that scikit-learn carries with it."""
 
+import importlib
+from typing import Any
+
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
@@ -45,7 +48,7 @@ def load_digits(data_seed: int = 0) -> ImageData:
 
 def _read_digits() -> tuple[UInt8[Tensor, "N 8 8 1"], Int64[Tensor, " N"]]:
     try:
-        from sklearn import datasets
+        datasets: Any = importlib.import_module("sklearn.datasets")
     except ImportError as error:
         raise DataError(
             "the embedded digits come with scikit-learn, which is not installed: run pip install 'enas[demo]', "

@@ -92,8 +92,9 @@ def channel_statistics(images: UInt8[Tensor, "N H W C"]) -> tuple[tuple[float, .
     count, height, width, channels = images.shape
     total = torch.zeros(channels, dtype=torch.int64)
     squares = torch.zeros(channels, dtype=torch.int64)
-    for chunk in images.split(max(1, _CHUNK_VALUES // (height * width * channels))):
-        values = chunk.reshape(-1, channels).to(torch.int32)
+    step = max(1, _CHUNK_VALUES // (height * width * channels))
+    for start in range(0, count, step):
+        values = images[start : start + step].reshape(-1, channels).to(torch.int32)
         total += values.sum(dim=0, dtype=torch.int64)
         squares += values.square().sum(dim=0, dtype=torch.int64)
     pixels = count * height * width

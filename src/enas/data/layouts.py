@@ -1,9 +1,9 @@
 """Recognising how a user's folder of images is laid out, and which label each image has.
 
-train/cat/1.jpg   valid/cat/2.jpg   test/cat/3.jpg      splits with a folder for each class
-cat/1.jpg   dog/2.jpg                                   a folder for each class, no splits
-train/1.jpg   valid/2.jpg   test/3.jpg                  splits, with labels.csv or labels in the file names
-1.jpg   2.jpg                                           no splits, with labels.csv or labels in the file names
+- train/cat/1.jpg, valid/cat/2.jpg, test/cat/3.jpg: splits with a folder for each class;
+- cat/1.jpg, dog/2.jpg: a folder for each class, no splits;
+- train/1.jpg, valid/2.jpg, test/3.jpg: splits, with labels.csv or labels in the file names;
+- 1.jpg, 2.jpg: no splits, with labels.csv or labels in the file names.
 """
 
 import logging

@@ -30,9 +30,11 @@ def hold_out(
     held = torch.zeros(len(labels), dtype=torch.bool)
     by_class = torch.argsort(labels, stable=True)
     sizes = torch.bincount(labels, minlength=len(counts)).tolist()
-    for members, count in zip(by_class.split(sizes), counts, strict=True):
-        order = torch.randperm(len(members), generator=generator)
-        held[members[order[:count]]] = True
+    start = 0
+    for size, count in zip(sizes, counts, strict=True):
+        order = torch.randperm(size, generator=generator)
+        held[by_class[start + order[:count]]] = True
+        start += size
     return torch.nonzero(~held).flatten(), torch.nonzero(held).flatten()
 
 
