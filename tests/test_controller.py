@@ -68,7 +68,9 @@ def test_untrained_macro_controller() -> None:
     assert -sample.log_prob.mean().item() == pytest.approx(uniform, abs=0.1)
     # Its weights are not quite zero, so the penalty depends on the seed: average over controllers.
     seeds = range(12)
-    penalties = [untrained(macro_steps({"layers": 12}), ControllerConfig(), 50, seed).skip_penalty.mean() for seed in seeds]
+    penalties = [
+        untrained(macro_steps({"layers": 12}), ControllerConfig(), 50, seed).skip_penalty.mean() for seed in seeds
+    ]
     assert torch.stack(penalties).mean().item() == pytest.approx(0.1225, abs=0.002)
     bits = torch.cat([sample.codes[:, at + 1 : at + 1 + layer] for layer, at in _layer_columns(12)], dim=1)
     assert bits.shape[1] == 66
@@ -101,7 +103,9 @@ def test_skip_penalty_of_one_anchor_is_its_closed_form() -> None:
 
 @pytest.mark.parametrize("space", ["macro", "micro", "rnn"])
 def test_replay_of_sampled_codes_gives_the_same_numbers(space: str) -> None:
-    steps = {"macro": macro_steps({"layers": 6}), "micro": micro_steps(), "rnn": rnn_steps(6, FOUR, first_op=True)}[space]
+    steps = {"macro": macro_steps({"layers": 6}), "micro": micro_steps(), "rnn": rnn_steps(6, FOUR, first_op=True)}[
+        space
+    ]
     controller = Controller(steps, ControllerConfig(temperature=2.0, init_range=1.0))
     first = controller(7, generator=torch.Generator().manual_seed(5))
     again = controller(7, codes=first.codes)

@@ -7,7 +7,12 @@ WORDS = Vocabulary(("a", "b"))
 
 
 def test_code_length_counts_one_column_for_each_answer() -> None:
-    steps = (Step(remember="x"), Step(Op("op", WORDS), remember="y"), Step(Skips("s", ("x", "y"))), Step(Input("i", ("x",))))
+    steps = (
+        Step(remember="x"),
+        Step(Op("op", WORDS), remember="y"),
+        Step(Skips("s", ("x", "y"))),
+        Step(Input("i", ("x",))),
+    )
     check_steps(steps)
     assert code_length(steps) == 1 + 2 + 1
     assert [decision.name for decision in decisions(steps)] == ["op", "s", "i"]

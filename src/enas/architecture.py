@@ -51,7 +51,9 @@ class Architecture:
         data = _parse(text, where)
         _expect_keys(data, {"format", "space", "size", "choices"}, where)
         if data["format"] != FORMAT or isinstance(data["format"], bool):
-            raise ArchitectureError(f"{where}: format {data['format']!r} is unknown; this version reads format {FORMAT}")
+            raise ArchitectureError(
+                f"{where}: format {data['format']!r} is unknown; this version reads format {FORMAT}"
+            )
         if not isinstance(data["space"], str):
             raise ArchitectureError(f"{where}: 'space' must be a name, not {data['space']!r}")
         size, choices = data["size"], data["choices"]

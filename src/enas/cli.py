@@ -16,6 +16,8 @@ from enas.flags import Parser, add_flags, collect, normalise
 
 if TYPE_CHECKING:
     from enas.runtime import Runtime
+    from enas.sources import Source
+    from enas.train.setup import TrainSettings
 
 VERBS = {
     "search": "search SPACE: train shared weights and controller in turns, derive an architecture",
@@ -167,7 +169,9 @@ def _compare(arguments: list[str]) -> None:
     compare(settings, source, options.random, out, _runtime(options), resume=options.resume)
 
 
-def _train_settings(verb: str, arguments: list[str], source, known: argparse.Namespace, out: Path):  # noqa: ANN001, ANN202
+def _train_settings(
+    verb: str, arguments: list[str], source: "Source", known: argparse.Namespace, out: Path
+) -> "tuple[TrainSettings, argparse.Namespace]":
     from enas.run import Run
     from enas.train.setup import TrainSettings
 

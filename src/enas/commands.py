@@ -38,7 +38,9 @@ def search(settings: SearchSettings, out: Path, runtime: Runtime, *, resume: boo
     for note in objects.task.notes:
         runtime.say(note)
     parameters = sum(p.numel() for p in objects.supernet.parameters())
-    runtime.say(f"searching {settings.space} ({settings.preset}): supernet of {parameters:,} shared weights, run in {out}")
+    runtime.say(
+        f"searching {settings.space} ({settings.preset}): supernet of {parameters:,} shared weights, run in {out}"
+    )
     found = search_loop.search(objects, run, console=runtime.console, say=runtime.say, resume=resume)
     run.close()
     report_derivation(found, out, runtime)
@@ -84,7 +86,11 @@ def train(
     """
     settings = _freeze(settings)
     run = _open_or_create(settings, out, resume)
-    if resume and (out / "architecture.json").is_file() and Architecture.load(out / "architecture.json") != source.architecture:
+    if (
+        resume
+        and (out / "architecture.json").is_file()
+        and Architecture.load(out / "architecture.json") != source.architecture
+    ):
         raise RunError(f"{out} trains another architecture than {source.where}: give it another --out")
     source.architecture.save(out / "architecture.json")
     objects = train_setup.build(
@@ -114,7 +120,7 @@ def test(path: Path, runtime: Runtime) -> dict[str, float]:
     architecture = Architecture.load(path / "architecture.json")
     objects = train_setup.build(settings, architecture, cache=runtime.cache, device=runtime.device, where=str(path))
     load_weights(path / train_loop.BEST, objects.network)
-    result = test_network(objects.network, objects.task, "test")
+    result = test_network(objects.network, objects.task, "test", train_loop.SCORING_BATCH)
     runtime.say(f"{path}: test accuracy {result['test/accuracy']:.4f}, test loss {result['test/loss']:.4f} nats")
     return result
 

@@ -27,7 +27,6 @@ KNOWN = {
 """Fixed colours, so that all drawings of a space agree; the key is the kind in lower case, letters and digits only."""
 OTHERS = (YELLOW, PURPLE, GREEN, ORANGE, SKY, VERMILION, BLUE, "#999999")
 ENDS = ("input", "output", "stem", "head")
-
 METADATA: dict[str, dict[str, str | None]] = {
     "svg": {"Date": None, "Creator": "enas"},
     "png": {"Software": "enas"},
@@ -58,7 +57,7 @@ class Text:
 
     at: Point
     words: str
-    size: float = 9.0
+    size: int = 9
     bold: bool = False
     upright: bool = False
     """Turned to be read from the right."""
@@ -257,7 +256,7 @@ def _bounds(marks: Iterable[Mark]) -> tuple[Point, Point]:
     return (min(xs), min(ys)), (max(xs), max(ys))
 
 
-def _width(words: str, size: float, *, bold: bool = False) -> float:
+def _width(words: str, size: int, *, bold: bool = False) -> float:
     """Measure a text in the font that Matplotlib brings along."""
     from matplotlib import get_data_path
     from matplotlib.font_manager import get_font
@@ -276,7 +275,6 @@ def _paint(marks: Iterable[Mark], size: Point, path: Path, form: str, title: str
     from matplotlib.path import Path as Outline
 
     style: dict[str, Any]  # Any: Matplotlib's settings have many types
-    place: dict[str, Any]
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         fonts = ["DejaVu Sans", "Verdana", "Arial"]  # the first comes with Matplotlib; a viewer of an SVG may lack it
@@ -289,13 +287,13 @@ def _paint(marks: Iterable[Mark], size: Point, path: Path, form: str, title: str
                 down, turn = 0.36 * mark.size / 72, 90 if mark.upright else 0  # from mid-letter to the base line
                 x, y = (mark.at[0] + down, mark.at[1]) if mark.upright else (mark.at[0], mark.at[1] - down)
                 style = {"size": mark.size, "color": mark.colour, "weight": "bold" if mark.bold else "normal"}
-                place = {"rotation": turn, "rotation_mode": "anchor", "ha": "center", "va": "baseline"}
-                figure.text(x, y, mark.words, transform=figure.dpi_scale_trans, parse_math=False, **style, **place)
+                style |= {"rotation": turn, "rotation_mode": "anchor", "ha": "center", "va": "baseline"}
+                figure.text(x, y, mark.words, transform=figure.dpi_scale_trans, parse_math=False, **style)
             else:
                 codes = [Outline.MOVETO] + [Outline.CURVE4 if mark.curved else Outline.LINETO] * (len(mark.points) - 1)
                 style = {"facecolor": mark.fill, "edgecolor": mark.line, "linestyle": "--" if mark.dashed else "-"}
-                pen = {"linewidth": 0 if mark.line == "none" else mark.width, "capstyle": "butt", "joinstyle": "round"}
-                figure.add_artist(
-                    PathPatch(Outline(mark.points, codes), transform=figure.dpi_scale_trans, **style, **pen)
-                )
+                width = mark.width if mark.line != "none" else 0
+                style |= {"linewidth": width, "capstyle": "butt", "joinstyle": "round"}
+                outline = Outline(mark.points, codes)
+                figure.add_artist(PathPatch(outline, transform=figure.dpi_scale_trans, **style))
         figure.savefig(path, format=form, metadata={"Title": title, **METADATA[form]})

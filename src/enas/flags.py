@@ -9,6 +9,7 @@ import math
 import textwrap
 import types
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
@@ -31,7 +32,9 @@ class Parser(argparse.ArgumentParser):
         """
         raise UsageError(f"{message.removeprefix('argument ')} (see {self.prog} --help)")
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_args(  # type: ignore[override]  # no typed namespaces are needed
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> argparse.Namespace:
         """Parse, refusing what is unknown.
 
         Raises:
@@ -84,7 +87,9 @@ def add_flags(
                 help=text, metavar="true|false",
             )  # fmt: skip
             no = "--no-" + item.name.replace("_", "-")
-            group.add_argument(no, dest=item.name, action="store_false", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+            group.add_argument(
+                no, dest=item.name, action="store_false", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+            )
         else:
             reader = _Reader(flag, hints[item.name])
             group.add_argument(
@@ -183,7 +188,14 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
 
 
 def _describe(hint: Any) -> str:
-    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "none", Path: "a path"}
+    words = {
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        bool: "true or false",
+        type(None): "none",
+        Path: "a path",
+    }
     parts = []
     for option in reversed(_alternatives(hint)):
         literal = get_origin(option) is Literal
@@ -206,7 +218,7 @@ def _field_docstrings(kind: type) -> dict[str, str]:
         return {}
     body = ast.parse(source).body[0].body  # type: ignore[attr-defined]  # the source of a class is one ClassDef
     found = {}
-    for field, text in zip(body, body[1:], strict=False):
+    for field, text in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
             found[field.target.id] = " ".join(str(text.value.value).split())  # type: ignore[union-attr]  # a plain name
     return found

@@ -190,7 +190,9 @@ def _heights(columns: list[list[Place]], links: list[Link], high: Callable[[Plac
         for column in columns if sweep % 2 == 0 else reversed(columns):
             wanted = []
             for place in column:
-                pulls = [(height[p], _stiffness(p, place)) for p in left[place] + right[place]] or [(height[place], 1.0)]
+                pulls = [(height[p], _stiffness(p, place)) for p in left[place] + right[place]] or [
+                    (height[place], 1.0)
+                ]
                 weight = sum(w for _, w in pulls)
                 wanted.append((-sum(y * w for y, w in pulls) / weight - offsets[place], weight))
             settled = _rising(wanted)

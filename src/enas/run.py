@@ -1,12 +1,13 @@
 """The folder of one run: settings, logs, checkpoints, weights; and how a run is interrupted and taken up again.
 
-A checkpoint is two files, `checkpoint-000007.pt` and its `.sha256`. The digest is written first, so the moment in which
-the `.pt` takes its name is the moment in which the checkpoint exists, whole; only then are those before the previous one
-deleted. A run killed at any moment therefore leaves its last checkpoint valid, and a damaged one still has the one before.
+A checkpoint is two files, `checkpoint-000007.pt` and its `.sha256`. The digest comes first, so a checkpoint exists,
+whole, from the moment in which the `.pt` takes its name; only then are those before the previous one deleted. A run
+killed at any moment therefore leaves its last checkpoint valid, and a damaged one still has the one before it.
 """
 
 import hashlib
 import io
+import itertools
 import json
 import logging
 import os
@@ -144,7 +145,7 @@ class Run:
             RunError: the folder cannot be written.
         """
         numbers = sorted(self._checkpoints(), reverse=True)
-        for number, before in zip(numbers, [*numbers[1:], None], strict=True):
+        for number, before in itertools.zip_longest(numbers, numbers[1:]):
             try:
                 stored = self._read_checkpoint(number)
             except CheckpointError as error:

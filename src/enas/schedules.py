@@ -22,7 +22,9 @@ def cosine_with_restarts(epoch: float, *, high: float, low: float, first: int, g
         UsageError: a cycle would have no epoch.
     """
     if first < 1 or growth < 1:
-        raise UsageError(f"a cosine cycle needs at least one epoch and a growth of at least one, not {first} and {growth}")
+        raise UsageError(
+            f"a cosine cycle needs at least one epoch and a growth of at least one, not {first} and {growth}"
+        )
     start, length = 0, first
     while epoch >= start + length:
         start, length = start + length, length * growth

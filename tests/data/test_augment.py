@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import Tensor
+
 from enas.config import AugmentConfig
 from enas.data.augment import Changes, apply_changes, augment, draw_changes, normalise
-from torch import Tensor
 
 MEAN, STD = (0.5, 0.25, 0.4), (0.2, 0.3, 0.25)
 

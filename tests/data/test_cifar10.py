@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from enas.config import DataConfig
 from enas.data import cifar10
 from enas.data.cifar10 import binary_folder, extract, load_cifar10, read_cifar10
@@ -15,7 +16,7 @@ from enas.data.load import load_images
 from enas.errors import DataError, RunError
 
 RECORDS = 20
-NAMES = "airplane automobile bird cat deer dog frog horse ship truck".split()
+NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 FILES = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
 
 
@@ -106,7 +107,7 @@ def test_extract_refuses_links_truncation_and_what_is_incomplete(folder: Path, t
     (folder / "test_batch.bin").unlink()
     (folder / "test_batch.bin").symlink_to("data_batch_1.bin")
     pack(folder, archive)
-    with pytest.raises(DataError, match="lacks test_batch.bin"):
+    with pytest.raises(DataError, match=r"lacks test_batch.bin"):
         extract(archive, tmp_path / "out")
     archive.write_bytes(archive.read_bytes()[:100_000])
     with pytest.raises(DataError, match="is damaged"):
@@ -119,9 +120,7 @@ def test_extract_refuses_links_truncation_and_what_is_incomplete(folder: Path, t
         extract(archive, tmp_path / "file" / "out")
 
 
-def test_downloads_once_and_then_reads_the_cache(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_downloads_once_and_then_reads_the_cache(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = tmp_path / "a.tar.gz"
     monkeypatch.setattr(cifar10, "MD5", pack(folder, archive))
     monkeypatch.setattr(cifar10, "URLS", (archive.as_uri(),))
@@ -132,5 +131,5 @@ def test_downloads_once_and_then_reads_the_cache(
         archive.unlink(missing_ok=True)
     assert [path.name for path in cache.iterdir()] == ["cifar-10-batches-bin"]
     for name in ("cifar10", "cifar"):
-        with pytest.raises(DataError, match="data_batch_1.bin has"):
+        with pytest.raises(DataError, match=r"data_batch_1.bin has"):
             load_images(DataConfig(dataset=name), cache)

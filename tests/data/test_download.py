@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from enas.data.download import download, file_digest
 from enas.errors import DataError, RunError
 

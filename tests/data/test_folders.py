@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
 from enas.config import DataConfig
 from enas.data.folders import load_folder
 from enas.data.images import ImageData, ImageSpec
 from enas.data.layouts import EXTENSIONS, find_layout
 from enas.errors import DataError
-from PIL import Image
 
 
 def save(path: Path, value: int = 100, *, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> None:
@@ -163,7 +164,8 @@ def test_tables_that_cannot_be_read_or_matched(root: Path, tmp_path: Path) -> No
     (root / "labels.csv").write_bytes(b"1.png,\xff\n")
     with pytest.raises(DataError, match=r"cannot read .*labels.csv.*UTF-8"):
         load(root, tmp_path)
-    (root / "labels.csv").rename(root / "train" / "labels.csv")
+    (root / "labels.csv").unlink()
+    (root / "train" / "labels.csv").write_text("1.png,a\n2.png,b\n")
     with pytest.raises(DataError, match=r"the test images have no labels.csv"):
         load(root, tmp_path)
 
@@ -199,9 +201,9 @@ def test_sizes(
     save_classes(root, ["a", "b"], 3, size=size)
     data = load(root, tmp_path, image_size=image_size)
     assert (data.spec.height, data.spec.width) == expected
-    assert any("resized from" in note for note in data.notes) == (size != expected[::-1])
+    assert any("resized to" in note for note in data.notes) == (size != expected[::-1])
     if size != expected[::-1]:
-        note = f"resized from {size[1]}x{size[0]} to {expected[0]}x{expected[1]} pixels; image_size sets another size"
+        note = f"resized to {expected[0]}x{expected[1]} pixels from {size[1]}x{size[0]}; image_size sets another size"
         assert note in data.notes
     assert any("cropped" in note for note in data.notes) == (size == (65, 20))
 
@@ -211,7 +213,7 @@ def test_mixed_sizes_and_colours_are_noted(root: Path, tmp_path: Path) -> None:
     save_classes(root / "train", ["b"], 3, size=(10, 10), mode="L")
     data = load(root, tmp_path)
     assert data.spec == ImageSpec(channels=3, height=32, width=32, classes=2)
-    assert "resized from sizes from 10x10 to 30x20 to 32x32 pixels; image_size sets another size" in data.notes
+    assert "resized to 32x32 pixels from sizes between 10x10 and 30x20; image_size sets another size" in data.notes
     assert "3 images that are not square are cropped to the square in their middle" in data.notes
     assert "3 grey images become colour images like the others" in data.notes
 
@@ -219,7 +221,10 @@ def test_mixed_sizes_and_colours_are_noted(root: Path, tmp_path: Path) -> None:
 def test_every_extension_and_nothing_else(root: Path, tmp_path: Path) -> None:
     for i, extension in enumerate(sorted(EXTENSIONS)):
         for name in ("a", "b"):
-            save(root / name / f"{i}{extension.upper() if i % 2 else extension}", mode="L" if "pgm" in extension else "RGB")
+            save(
+                root / name / f"{i}{extension.upper() if i % 2 else extension}",
+                mode="L" if "pgm" in extension else "RGB",
+            )
     for name in ("readme.txt", "a/Thumbs.db", "b/.hidden.png", ".DS_Store", "__MACOSX/a/x.png"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"x")
@@ -299,7 +304,7 @@ def test_bad_images(root: Path, tmp_path: Path, damage: str, caplog: pytest.LogC
         data = load(root, tmp_path, skip_bad_images=True)
     assert len(data.train) + len(data.valid) == 11
     assert torch.bincount(torch.cat([data.train.labels, data.valid.labels])).tolist() == [6, 5]
-    assert any("1 unreadable images are left out, such as train/b/3.jpg" in note for note in data.notes)
+    assert any("unreadable images left out: 1, such as train/b/3.jpg" in note for note in data.notes)
     assert "train/b/3.jpg" in caplog.text
     again = load(root, tmp_path, skip_bad_images=True)
     assert again.notes == data.notes

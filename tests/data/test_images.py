@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+
 from enas.data import images as images_module
 from enas.data.embedded import load_digits
 from enas.data.images import ImageSpec, channel_statistics

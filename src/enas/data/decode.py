@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 # Formats by name, so that a file cannot pick one of Pillow's many other readers, some of which start programs.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+_WIDTH_TAG, _HEIGHT_TAG = 256, 257
 _GREY_MODES = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"))
 _WIDE_MODES = frozenset(("I", "I;16", "I;16B", "I;16L", "I;16N"))
 # What Pillow's readers raise on damaged files, each in its own way.
@@ -64,6 +65,8 @@ def read_header(path: Path) -> Header:
             if image.mode == "F":
                 raise UnreadableImageError("pixels with fractions have no fixed black and white")
             width, height = image.size
+            if isinstance(image, TiffImagePlugin.TiffImageFile):  # some versions of Pillow give its size upright
+                width, height = image.tag_v2[_WIDTH_TAG], image.tag_v2[_HEIGHT_TAG]
             if _orientation(image) >= 5:
                 width, height = height, width
             return Header(1 if image.mode in _GREY_MODES else 3, height, width)

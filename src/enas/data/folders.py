@@ -82,16 +82,14 @@ def load_folder(
     splits = _cut(plan, found, read_pixels(pixels, shape, memory_bytes))
     train, valid, test = splits["train"], splits["valid"], splits.get("test")
     where = "in memory" if found.pixel_bytes <= memory_bytes else "memory-mapped, streamed from disk"
-    return ImageData(
-        name=name,
-        classes=plan.classes,
-        train=train,
-        valid=valid,
-        test=test,
-        mean=found.mean,
-        std=found.std,
-        notes=(*describe(plan.classes, train, valid, test), *plan.notes, *found.notes, f"cache: {pixels} ({where})"),
+    notes = (
+        *describe(plan.classes, train, valid, test),
+        *plan.notes,
+        *found.notes,
+        *_left_out(plan, found),
+        f"cache: {pixels} ({where})",
     )
+    return ImageData(name, plan.classes, train, valid, test, found.mean, found.std, notes)
 
 
 def _build(plan: Plan, config: DataConfig, pixels: Path, progress: Progress | None) -> Description:
@@ -181,8 +179,8 @@ def _choose_shape(headers: Counter[Header], image_size: int | None) -> tuple[Sha
     side = _USUAL_SIDE if image_size is None else image_size
     if set(sizes) != {(side, side)}:
         smallest, largest = (f"{h}x{w}" for h, w in (min(sizes, key=math.prod), max(sizes, key=math.prod)))
-        found = smallest if len(sizes) == 1 else f"sizes from {smallest} to {largest}"
-        notes.append(f"resized from {found} to {side}x{side} pixels; image_size sets another size")
+        found = smallest if len(sizes) == 1 else f"sizes between {smallest} and {largest}"
+        notes.append(f"resized to {side}x{side} pixels from {found}; image_size sets another size")
     cropped = sum(count for (h, w), count in sizes.items() if h != w)
     if cropped:
         notes.append(f"{cropped:,} images that are not square are cropped to the square in their middle")
@@ -199,13 +197,19 @@ def _check_rest(plan: Plan, good: list[int]) -> None:
         raise DataError(f"{plan.root}: {split} has no readable image left: mend or add some")
 
 
+def _left_out(plan: Plan, found: Description) -> tuple[str, ...]:
+    """Tell of bad images, each time they are missing."""
+    if not found.bad:
+        return ()
+    place, reason = found.bad[0]
+    note = f"unreadable images left out: {len(found.bad):,}, such as {plan.files[place].path} ({reason})"
+    _logger.warning("%s: %s", plan.root, note)
+    return (note,)
+
+
 def _cut(plan: Plan, found: Description, images: UInt8[Tensor, "N H W C"]) -> dict[Split, ImageSplit]:
     """Divide the images into splits, without copying."""
     bad = dict(found.bad)
-    if bad:
-        place, reason = found.bad[0]
-        note = f"{len(bad):,} unreadable images are left out, such as {plan.files[place].path} ({reason})"
-        _logger.warning("%s: %s", plan.root, note)
     splits: dict[Split, ImageSplit] = {}
     start = 0
     for split in SPLITS:

@@ -107,7 +107,9 @@ def derive(
             advance()
     searched = [candidate.score for candidate in candidates[:n]]
     random = [candidate.score for candidate in candidates[n:]]
-    ranked = sorted(candidates, key=lambda candidate: -candidate.score)  # stable: of equals, the controller's come first
+    ranked = sorted(
+        candidates, key=lambda candidate: -candidate.score
+    )  # stable: of equals, the controller's come first
     return Derivation(
         tuple(ranked),
         _mean(searched),

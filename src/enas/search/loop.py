@@ -119,7 +119,9 @@ class Search:
         return self.config.steps_per_epoch or whole_pass
 
 
-def search(objects: SearchObjects, run: Run, *, console: Any, say: Callable[[str], None], resume: bool = False) -> Derivation:
+def search(
+    objects: SearchObjects, run: Run, *, console: Any, say: Callable[[str], None], resume: bool = False
+) -> Derivation:
     """Search an architecture: what `enas search` does, on objects made by `setup.build`.
 
     Args:
@@ -310,7 +312,9 @@ def finish_epoch(state: Search, weights_seconds: float, controller_seconds: floa
     state.run.log_architecture(position.epoch, json.loads(objects.decoder(codes[best]).to_json()), scores[best])
     timings = {
         "time/images_per_second": sums["seen"] / max(weights_seconds, 1e-9),
-        "time/architectures_per_second": config.controller_steps * config.controller_samples / max(controller_seconds, 1e-9),
+        "time/architectures_per_second": config.controller_steps
+        * config.controller_samples
+        / max(controller_seconds, 1e-9),
         "time/epoch_seconds": weights_seconds + controller_seconds,
     }
     state.run.log_timing(position.epoch, timings)

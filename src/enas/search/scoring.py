@@ -7,8 +7,8 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from enas.architecture import Architecture, decode
-from enas.decisions import Step, columns, decisions
 from enas.decisions import Skips as SkipsDecision
+from enas.decisions import Step, columns, decisions
 from enas.tasks.images import Batch, ImageTask
 
 

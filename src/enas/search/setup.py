@@ -40,9 +40,7 @@ class SearchSettings:
         if preset not in space.presets:
             raise UsageError(f"{space.name} has no preset {preset!r}: known are {', '.join(space.presets)}")
         chosen = space.presets[preset]
-        return cls(
-            space.name, preset, data, chosen.supernet, chosen.controller, chosen.search, chosen.search_augment
-        )
+        return cls(space.name, preset, data, chosen.supernet, chosen.controller, chosen.search, chosen.search_augment)
 
     def to_json(self) -> dict[str, object]:
         """Plain data for `config.json`."""
@@ -68,7 +66,9 @@ class SearchSettings:
         missing = [key for key in ("preset", *kinds) if key not in data]
         if missing:
             raise RunError(f"{where}: {missing[0]!r} is missing from config.json: the run folder is damaged")
-        parts = {key: from_dict(kind, data[key], f"{where}/config.json: {key}") for key, kind in kinds.items()}
+        parts: dict[str, Any] = {
+            key: from_dict(kind, data[key], f"{where}/config.json: {key}") for key, kind in kinds.items()
+        }
         return cls(data["space"], data["preset"], **parts)
 
 
@@ -99,7 +99,8 @@ def build(settings: SearchSettings, *, cache: Path, device: torch.device) -> Sea
     size = dict(space.size(settings.supernet))
     steps = space.steps(size)
     controller = Controller(steps, settings.controller)
-    supernet.to(device=device, memory_format=torch.channels_last)
+    supernet.to(device)
+    supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a keyword that the stubs lack
     return SearchObjects(space, task, supernet, controller, Decoder(space.name, steps, size), settings.search)
 
 
@@ -109,7 +110,14 @@ def check(config: SearchConfig) -> None:
     Raises:
         UsageError: a count is not positive.
     """
-    for name in ("epochs", "batch_size", "controller_samples", "evaluation_samples", "derive_samples", "reward_batch_size"):
+    for name in (
+        "epochs",
+        "batch_size",
+        "controller_samples",
+        "evaluation_samples",
+        "derive_samples",
+        "reward_batch_size",
+    ):
         if getattr(config, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(config, name)}")
     if config.controller_steps < 0:

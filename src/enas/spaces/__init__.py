@@ -26,7 +26,9 @@ def load(name: str) -> Space:
         return importlib.import_module(f"enas.spaces.{name}").SPACE
     if "." not in name:
         close = difflib.get_close_matches(name, names(), 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names())}, or module.attribute of your own"
+        hint = (
+            f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names())}, or module.attribute of your own"
+        )
         raise UsageError(f"unknown space {name!r}: {hint}")
     module, _, attribute = name.rpartition(".")
     try:

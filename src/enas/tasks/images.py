@@ -37,7 +37,9 @@ class ImageTask:
         self.data, self.augment_config, self.device = data, augment_config, device
 
     @classmethod
-    def load(cls, config: DataConfig, augment_config: AugmentConfig, *, cache: Path, device: torch.device) -> "ImageTask":
+    def load(
+        cls, config: DataConfig, augment_config: AugmentConfig, *, cache: Path, device: torch.device
+    ) -> "ImageTask":
         """Read the data set that a configuration names.
 
         Raises:
@@ -60,7 +62,14 @@ class ImageTask:
         return sum(len(split) for split in self._splits(part))
 
     def training_batches(
-        self, part: Part, size: int, *, order_seed: int, generator: torch.Generator, skip: int = 0, limit: int | None = None
+        self,
+        part: Part,
+        size: int,
+        *,
+        order_seed: int,
+        generator: torch.Generator,
+        skip: int = 0,
+        limit: int | None = None,
     ) -> Iterator[Batch]:
         """One shuffled, augmented pass; the last batch may be smaller.
 

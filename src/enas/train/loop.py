@@ -15,6 +15,8 @@ from enas.train.test import test
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 RESULT = "result.json"
+SCORING_BATCH = 500
+"""Examples at once when a network is scored; it changes speed and memory only."""
 
 
 class Training:
@@ -189,7 +191,7 @@ def finish_epoch(state: Training, seconds: float) -> str:
     line = f"epoch {state.epoch + 1}/{state.config.epochs}: loss {metrics['train/loss']:.3f}"
     score = float(state.epoch)  # without validation examples the last weights are the ones to keep
     if not state.config.train_on_valid:
-        metrics.update(test(objects.network, objects.task, "valid"))
+        metrics.update(test(objects.network, objects.task, "valid", SCORING_BATCH))
         score = metrics["valid/accuracy"]
         line += f", validation accuracy {score:.4f}"
     _keep_weights(state, score)
@@ -204,11 +206,14 @@ def finish(state: Training) -> dict[str, float]:
     """Test the kept weights once and write `result.json`."""
     objects, run = state.objects, state.run
     load_weights(run.path / BEST, objects.network)
-    result = {"parameters": sum(p.numel() for p in objects.network.parameters()), "epochs": state.epoch}
+    result: dict[str, float] = {
+        "parameters": sum(p.numel() for p in objects.network.parameters()),
+        "epochs": state.epoch,
+    }
     if not state.config.train_on_valid:
-        result.update(test(objects.network, objects.task, "valid"))
+        result.update(test(objects.network, objects.task, "valid", SCORING_BATCH))
     if objects.task.data.test is not None:
-        result.update(test(objects.network, objects.task, "test"))
+        result.update(test(objects.network, objects.task, "test", SCORING_BATCH))
     run.write_json(RESULT, result)
     return result
 

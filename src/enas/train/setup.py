@@ -63,7 +63,9 @@ class TrainSettings:
         missing = [key for key in ("preset", *kinds) if key not in data]
         if missing:
             raise RunError(f"{where}: {missing[0]!r} is missing from config.json: the run folder is damaged")
-        parts = {key: from_dict(kind, data[key], f"{where}/config.json: {key}") for key, kind in kinds.items()}
+        parts: dict[str, Any] = {
+            key: from_dict(kind, data[key], f"{where}/config.json: {key}") for key, kind in kinds.items()
+        }
         return cls(data["space"], data["preset"], **parts)
 
 
@@ -83,7 +85,12 @@ class TrainObjects:
 
 
 def build(
-    settings: TrainSettings, architecture: Architecture, *, cache: Path, device: torch.device, where: str = "architecture"
+    settings: TrainSettings,
+    architecture: Architecture,
+    *,
+    cache: Path,
+    device: torch.device,
+    where: str = "architecture",
 ) -> TrainObjects:
     """Read the data and make the network, seeded.
 
@@ -98,5 +105,6 @@ def build(
     task = space.task.load(settings.data, settings.augment, cache=cache, device=device)
     torch.manual_seed(settings.train.seed)
     network = space.network(settings.network, task.spec, architecture)
-    network.to(device=device, memory_format=torch.channels_last)
+    network.to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a keyword that the stubs lack
     return TrainObjects(architecture, task, network, settings.train)

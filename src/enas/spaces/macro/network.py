@@ -6,7 +6,7 @@ Two forms: "final" is what the authors train (pre-activation, skips concatenated
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -76,7 +76,7 @@ class Network(nn.Module):
             layers=self.layers,
             operate=lambda layer, _, x: self.operations[layer](x),
             merge=self._merge,
-            reduce=lambda number, index, x: self.reductions[number][index + 1](x),
+            reduce=lambda number, index, x: cast(nn.ModuleList, self.reductions[number])[index + 1](x),
         )
 
     def _operation(self, config: MacroNetworkConfig, name: str, width: int) -> nn.Sequential:

@@ -5,6 +5,7 @@ Source: the authors' code, macro child in search form; parameter counts agree wi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -67,9 +68,9 @@ class Supernet(nn.Module):
             architecture,
             self.stem(images),
             layers=self.layers,
-            operate=lambda layer, name, x: self.branches[layer][name](x),
+            operate=lambda layer, name, x: cast(nn.ModuleDict, self.branches[layer])[name](x),
             merge=self._merge,
-            reduce=lambda number, index, x: self.reductions[number][index + 1](x),
+            reduce=lambda number, index, x: cast(nn.ModuleList, self.reductions[number])[index + 1](x),
         )
 
     def _merge(self, layer: int, out: Tensor, skipped: Sequence[Tensor], sources: Sequence[int]) -> Tensor:
