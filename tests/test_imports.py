@@ -18,7 +18,7 @@ ORDER = (
     ("nn",),
     ("controller",),
     ("spaces",),
-    ("weights", "progress"),
+    ("weights", "progress", "interrupt"),
     ("run",),
     ("runtime",),
     ("search", "train"),

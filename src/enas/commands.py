@@ -77,7 +77,7 @@ def report_derivation(found: Derivation, out: Path, runtime: Runtime) -> None:
 
 def train(
     settings: TrainSettings, source: Source, out: Path, runtime: Runtime, *, resume: bool = False
-) -> dict[str, float]:
+) -> dict[str, int | float]:
     """Train the architecture of a source from scratch into the run folder `out`.
 
     Raises:
@@ -107,7 +107,7 @@ def train(
     return result
 
 
-def test(path: Path, runtime: Runtime) -> dict[str, float]:
+def test(path: Path, runtime: Runtime) -> dict[str, int | float]:
     """Score the kept weights of a training on the test split.
 
     Raises:

@@ -63,7 +63,7 @@ def compare(
     return comparison
 
 
-def _show(results: dict[str, dict[str, float]], comparison: Comparison, out: Path, runtime: Runtime) -> None:
+def _show(results: dict[str, dict[str, int | float]], comparison: Comparison, out: Path, runtime: Runtime) -> None:
     table = Table(title="Trained from scratch alike, accuracy on the test split")
     for name in ("architecture", "parameters", "test accuracy"):
         table.add_column(name, justify="left" if name == "architecture" else "right")

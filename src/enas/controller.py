@@ -142,7 +142,7 @@ class Controller(nn.Module):
         decision: Input,
         logits: Float[Tensor, "n k"],
         anchors: Float[Tensor, "n k H"],
-        given: Int[Tensor, "n k"] | None,
+        given: Int[Tensor, "n 1"] | None,
         generator: torch.Generator | None,
         trace: _Trace,
     ) -> Float[Tensor, "n H"]:
@@ -172,7 +172,7 @@ class Controller(nn.Module):
 
 
 def _choose(
-    logits: Float[Tensor, "n k"], given: Int[Tensor, "n k"] | None, generator: torch.Generator | None, trace: _Trace
+    logits: Float[Tensor, "n k"], given: Int[Tensor, "n 1"] | None, generator: torch.Generator | None, trace: _Trace
 ) -> Int[Tensor, " n"]:
     log_probs = F.log_softmax(logits, dim=1)
     code = torch.multinomial(log_probs.detach().exp(), 1, generator=generator) if given is None else given

@@ -97,7 +97,7 @@ def _build(plan: Plan, config: DataConfig, pixels: Path, progress: Progress | No
     headers, bad = _read_headers(plan, config.skip_bad_images, progress)
     shape, notes = _choose_shape(headers, config.image_size)
     good = [place for place in range(len(plan.files)) if place not in bad]
-    write_pixels(pixels, _decoded(plan, good, shape, bad, config.skip_bad_images, progress))
+    write_pixels(pixels, _decoded(plan, good, shape, bad, skip=config.skip_bad_images, progress=progress))
     good = [place for place in good if place not in bad]
     _check_rest(plan, good)
     stored = read_pixels(pixels, (len(good), *shape), memory_bytes=0)
@@ -128,7 +128,13 @@ def _read_headers(plan: Plan, skip: bool, progress: Progress | None) -> tuple[Co
 
 
 def _decoded(
-    plan: Plan, places: list[int], shape: Shape, bad: dict[int, str], skip: bool, progress: Progress | None
+    plan: Plan,
+    places: list[int],
+    shape: Shape,
+    bad: dict[int, str],
+    *,
+    skip: bool,
+    progress: Progress | None,
 ) -> Iterator[UInt8[np.ndarray, "_ H W C"]]:
     """Yield the pixels of the images at `places`, adding to `bad` those whose pixels are damaged."""
 

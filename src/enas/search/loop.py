@@ -3,120 +3,21 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from enas.errors import Interrupted, RunError
+from enas.errors import RunError
 from enas.progress import Progress
-from enas.run import Interrupt, Run, restore_rng, rng_state
+from enas.run import Interrupt, Run
 from enas.schedules import cosine_with_restarts
 from enas.search.derive import Derivation, derive
-from enas.search.reinforce import Baseline, policy_loss
+from enas.search.reinforce import policy_loss
 from enas.search.scoring import score
 from enas.search.setup import SearchObjects
+from enas.search.state import Search
 from enas.tasks.images import Batch
-
-
-@dataclass
-class Position:
-    """Where a search stands, with the sums of the epoch under way."""
-
-    epoch: int = 0
-    phase: str = "weights"
-    """"weights" or "controller"."""
-    step: int = 0
-    """Steps done in this phase."""
-    order_seed: int = 0
-    """Seed of this epoch's order of the data and of its sampled architectures."""
-    seconds: float = 0.0
-    """Time spent so far, over all parts of an interrupted search."""
-    sums: dict[str, float] = field(default_factory=dict)
-    """Sums over the steps of the epoch, for its line in the log."""
-
-    def add(self, figures: dict[str, float]) -> None:
-        """Add to the sums."""
-        for name, value in figures.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
-
-
-class Search:
-    """State of a search that is saved and restored; `search` below is the loop."""
-
-    def __init__(self, objects: SearchObjects, run: Run) -> None:
-        config = objects.config
-        self.objects, self.run, self.config = objects, run, config
-        self.generator = torch.Generator().manual_seed(config.seed)
-        self.baseline = Baseline(config.baseline_decay)
-        self.weights_optimizer = torch.optim.SGD(
-            objects.supernet.parameters(),
-            lr=config.lr_max,
-            momentum=config.momentum,
-            nesterov=config.momentum > 0,
-            weight_decay=config.weight_decay,
-        )
-        self.controller_optimizer = torch.optim.Adam(
-            objects.controller.parameters(),
-            lr=config.controller_lr,
-            betas=(config.controller_beta1, 0.999),
-            eps=config.controller_epsilon,
-        )
-        self.position = Position()
-        self._started = self._saved = time.monotonic()
-
-    def restore(self) -> bool:
-        """Take up the newest checkpoint; False when there is none."""
-        state = self.run.load()
-        if state is None:
-            return False
-        self.objects.supernet.load_state_dict(state["supernet"])
-        self.objects.controller.load_state_dict(state["controller"])
-        self.weights_optimizer.load_state_dict(state["weights_optimizer"])
-        self.controller_optimizer.load_state_dict(state["controller_optimizer"])
-        self.baseline.value = state["baseline"]
-        self.position = Position(**state["position"])
-        restore_rng(state["rng"], self.generator)
-        return True
-
-    def save(self) -> None:
-        """Write a checkpoint."""
-        now = time.monotonic()
-        self.position.seconds += now - self._started
-        self._started = self._saved = now
-        state: dict[str, Any] = {
-            "supernet": self.objects.supernet.state_dict(),
-            "controller": self.objects.controller.state_dict(),
-            "weights_optimizer": self.weights_optimizer.state_dict(),
-            "controller_optimizer": self.controller_optimizer.state_dict(),
-            "baseline": self.baseline.value,
-            "position": asdict(self.position),
-            "rng": rng_state(self.generator),
-        }
-        self.run.save(state)
-
-    def pause(self, interrupt: Interrupt) -> None:
-        """Save when it is time to, and stop when the user asked for it.
-
-        Raises:
-            Interrupted: the user asked for it; all is saved.
-        """
-        if interrupt.requested:
-            self.save()
-            raise Interrupted(f"interrupted; all is saved in {self.run.path}: the same command with --resume goes on")
-        if time.monotonic() - self._saved > 60 * self.config.checkpoint_minutes:
-            self.save()
-
-    def out_of_time(self) -> bool:
-        """Whether the search has used up `max_hours`."""
-        hours = (self.position.seconds + time.monotonic() - self._started) / 3600
-        return self.config.max_hours is not None and hours >= self.config.max_hours
-
-    def steps_per_epoch(self) -> int:
-        """Steps of the shared weights in one epoch."""
-        whole_pass = -(-self.objects.task.examples("train") // self.config.batch_size)
-        return self.config.steps_per_epoch or whole_pass
 
 
 def search(
@@ -162,7 +63,7 @@ def derive_from(objects: SearchObjects, run: Run, *, console: Any) -> Derivation
     Raises:
         RunError: the run has no checkpoint.
     """
-    if not Search(objects, run).restore():
+    if not Search(objects, run).restore(rewind=False):
         raise RunError(f"{run.path} has no checkpoint to derive from: run its search first")
     return _derive(objects, run, console)
 
@@ -193,7 +94,7 @@ def train_weights(state: Search, bar: Progress, interrupt: Interrupt) -> None:
         position.order_seed = int(torch.randint(2**62, (), generator=state.generator))
         position.sums = {}
     rate = cosine_with_restarts(
-        position.epoch,
+        float(position.epoch),
         high=config.lr_max,
         low=config.lr_min,
         first=config.lr_first_cycle,

@@ -95,7 +95,7 @@ class Training:
     def set_rate(self) -> None:
         """Put the optimiser at the learning rate of this step."""
         config = self.config
-        epoch = self.epoch + (self.step / self.steps_per_epoch() if config.lr_every_step else 0)
+        epoch = self.epoch + (self.step / self.steps_per_epoch() if config.lr_every_step else 0.0)
         rate = cosine_with_restarts(
             epoch, high=config.lr_max, low=config.lr_min, first=config.lr_first_cycle, growth=config.lr_cycle_growth
         )
@@ -105,7 +105,7 @@ class Training:
 
 def train(
     objects: TrainObjects, run: Run, *, console: Any, say: Callable[[str], None], resume: bool = False
-) -> dict[str, float]:
+) -> dict[str, int | float]:
     """Train a network from scratch: what `enas train` does, on objects made by `setup.build`.
 
     The weights that were best on the validation examples are kept in `best.safetensors` (the last ones, where these examples
@@ -202,11 +202,11 @@ def finish_epoch(state: Training, seconds: float) -> str:
     return f"{line}, {rate:.0f} images/s"
 
 
-def finish(state: Training) -> dict[str, float]:
+def finish(state: Training) -> dict[str, int | float]:
     """Test the kept weights once and write `result.json`."""
     objects, run = state.objects, state.run
     load_weights(run.path / BEST, objects.network)
-    result: dict[str, float] = {
+    result: dict[str, int | float] = {
         "parameters": sum(p.numel() for p in objects.network.parameters()),
         "epochs": state.epoch,
     }

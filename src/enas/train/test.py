@@ -7,7 +7,7 @@ from enas.tasks.images import ImageTask, Part
 
 
 @torch.no_grad()
-def test(network: nn.Module, task: ImageTask, part: Part, batch_size: int) -> dict[str, float]:
+def test(network: nn.Module, task: ImageTask, part: Part, batch_size: int) -> dict[str, int | float]:
     """Loss in nats and accuracy in [0, 1] over a whole part of the data.
 
     Raises:

@@ -10,7 +10,7 @@ from enas.architecture import Architecture
 from enas.space import Edge, Graph, Node
 from enas.spaces.macro.steps import STEM, layer_name
 
-Maps = Float[Tensor, "B C H W"]
+Maps = Float[Tensor, "B _ _ _"]  # channels and size differ from stage to stage
 
 
 def reduction_layers(layers: int) -> tuple[int, ...]:
