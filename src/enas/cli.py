@@ -105,12 +105,13 @@ def _runtime(options: argparse.Namespace) -> "Runtime":
     import torch
     from rich.console import Console
 
-    from enas.runtime import Runtime, resolve_device
+    from enas.runtime import Runtime, keep_freed_memory, resolve_device
 
     if options.threads is not None:
         if options.threads < 1:
             raise UsageError(f"--threads must be at least 1, got {options.threads}")
         torch.set_num_threads(options.threads)
+    keep_freed_memory()
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Runtime(resolve_device(options.device), options.cache_dir or home / "enas", Console())
 

@@ -1,5 +1,7 @@
 """Where a command runs: device, threads, cache, console. Nothing here changes a result on the same device and threads."""
 
+import ctypes
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,3 +39,19 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"no device {name!r} here: use --device cpu, cuda or auto") from error
     return device
+
+
+def keep_freed_memory() -> bool:
+    """Let the C library keep the memory of freed maps for the next ones instead of giving it back to the system.
+
+    Each batch needs the same large blocks again; fetched anew, page by page, they cost up to half of a training step
+    (`benchmarks/README.md`). The setting belongs to the process and is made before work begins. Only the GNU C library has it.
+
+    Returns:
+        Whether the setting was made.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    m_trim_threshold, m_mmap_max, most = -1, -4, 2**31 - 1  # <malloc.h>
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and bool(mallopt(m_mmap_max, 0)) and bool(mallopt(m_trim_threshold, most))

@@ -5,6 +5,7 @@ the fastest for convolutions and pooling on processors and on GPUs with tensor c
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.errors import UsageError
+from enas.nn.norm import BatchNorm
+from enas.nn.pool import average_pool, halves
 
 EPSILON = 1e-5
 """Of batch norm in the authors' code, but for the convolution of a macro search branch (`SEARCH_EPSILON`)."""
@@ -31,9 +34,9 @@ def conv(channels: int, filters: int, kernel: int = 1, *, groups: int = 1) -> nn
     return layer
 
 
-def batch_norm(filters: int, *, running: bool, epsilon: float = EPSILON) -> nn.BatchNorm2d:
+def batch_norm(filters: int, *, running: bool, epsilon: float = EPSILON, relu: bool = False) -> BatchNorm:
     """Batch norm; without running statistics it normalises by the batch itself in training and evaluation alike."""
-    return nn.BatchNorm2d(filters, eps=epsilon, momentum=0.1, track_running_stats=running)
+    return BatchNorm(filters, epsilon=epsilon, running=running, relu=relu)
 
 
 class Pool(nn.Module):
@@ -46,8 +49,16 @@ class Pool(nn.Module):
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Pool."""
         if self.kind == "avg_pool":
-            return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+            return average_pool(x)
         return F.max_pool2d(x, 3, stride=1, padding=1)
+
+
+def add(first: Float[Tensor, "B C H W"], others: Sequence[Float[Tensor, "B C H W"]]) -> Float[Tensor, "B C H W"]:
+    """The sum of maps, with one new map in memory however many there are."""
+    total = first
+    for value in others:
+        total = total + value if total is first else total.add_(value)
+    return total
 
 
 def operation(name: str, channels: int, filters: int) -> list[nn.Module]:
@@ -88,10 +99,10 @@ class FactorisedReduction(nn.Module):
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F h w"]:
         """Reduce; an odd height or width is rounded up."""
         height, width = x.shape[-2:]
-        shifted = F.pad(x, (0, width % 2, 0, height % 2))[:, :, 1:, 1:]
-        even = F.conv2d(x, self.even.weight, stride=2)
-        odd = F.conv2d(shifted, self.odd.weight, stride=2)
-        return self.norm(torch.cat([even, odd], dim=1))
+        if height % 2 or width % 2:
+            x = F.pad(x, (0, width % 2, 0, height % 2))
+        even, odd = halves(x)
+        return self.norm(torch.cat([self.even(even), self.odd(odd)], dim=1))
 
 
 class Head(nn.Module):

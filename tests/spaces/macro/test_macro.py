@@ -153,8 +153,8 @@ def test_search_form_is_the_plain_formula() -> None:
     stem = normalise(convolve(x, supernet.stem[0].weight, padding=1), supernet.stem[1])
     first, second = supernet.branches[0]["conv3x3"], supernet.branches[1]["avg_pool"]
     h = normalise(convolve(stem, first[0].weight), first[1]).relu()
-    h = normalise(convolve(h, first[3].weight, padding=1), first[4]).relu()
-    assert (first[1].eps, first[4].eps) == (1e-5, 1e-3)
+    h = normalise(convolve(h, first[2].weight, padding=1), first[3]).relu()
+    assert (first[1].eps, first[3].eps) == (1e-5, 1e-3)
     h = normalise(convolve(h, second[0].weight), second[1]).relu()
     ones = torch.ones_like(h)
     window = lambda t: nn.functional.avg_pool2d(t, 3, 1, 1) * 9  # noqa: E731

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from enas.architecture import Architecture, encode
 from enas.data.images import ImageSpec
-from enas.nn.blocks import FactorisedReduction, Head, batch_norm, conv, operation
+from enas.nn.blocks import FactorisedReduction, Head, add, batch_norm, conv, operation
 from enas.spaces.macro.steps import steps
 from enas.spaces.macro.supernet import search_branch
 from enas.spaces.macro.wiring import operation_of, reduction_layers, run_wiring, skips_of
@@ -83,10 +83,10 @@ class Network(nn.Module):
         if not self.concatenates:
             return search_branch(name, width, running=True)
         block = name if config.separable else name.replace("sep", "conv")
-        layers: list[nn.Module] = [nn.ReLU(), conv(width, width), batch_norm(width, running=True)]
-        if name.endswith("pool"):
-            return nn.Sequential(*layers, *operation(name, width, width))
-        return nn.Sequential(*layers, nn.ReLU(), *operation(block, width, width), batch_norm(width, running=True))
+        pool = name.endswith("pool")
+        layers: list[nn.Module] = [nn.ReLU(), conv(width, width), batch_norm(width, running=True, relu=not pool)]
+        layers += operation(block, width, width)
+        return nn.Sequential(*layers) if pool else nn.Sequential(*layers, batch_norm(width, running=True))
 
     def _merge_block(self, width: int, skips: int) -> nn.Module:
         norm = batch_norm(width, running=True)
@@ -97,6 +97,4 @@ class Network(nn.Module):
     def _merge(self, layer: int, out: Tensor, skipped: Sequence[Tensor], sources: Sequence[int]) -> Tensor:
         if self.concatenates:
             return self.merges[layer - 1](torch.cat([*skipped, out], dim=1))
-        for value in skipped:
-            out = out + value
-        return self.merges[layer - 1](out)
+        return self.merges[layer - 1](add(out, skipped))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from enas.architecture import Architecture
 from enas.data.images import ImageSpec
-from enas.nn.blocks import SEARCH_EPSILON, FactorisedReduction, Head, batch_norm, conv, operation
+from enas.nn.blocks import SEARCH_EPSILON, FactorisedReduction, Head, add, batch_norm, conv, operation
 from enas.spaces.macro.steps import OPERATIONS
 from enas.spaces.macro.wiring import reduction_layers, run_wiring
 
@@ -74,9 +74,7 @@ class Supernet(nn.Module):
         )
 
     def _merge(self, layer: int, out: Tensor, skipped: Sequence[Tensor], sources: Sequence[int]) -> Tensor:
-        for value in skipped:
-            out = out + value
-        return self.merges[layer - 1](out)
+        return self.merges[layer - 1](add(out, skipped))
 
 
 def search_branch(name: str, filters: int, *, running: bool) -> nn.Sequential:
@@ -84,8 +82,8 @@ def search_branch(name: str, filters: int, *, running: bool) -> nn.Sequential:
 
     A pool has no batch norm and ReLU after it.
     """
-    layers: list[nn.Module] = [conv(filters, filters), batch_norm(filters, running=running), nn.ReLU()]
+    layers: list[nn.Module] = [conv(filters, filters), batch_norm(filters, running=running, relu=True)]
     layers += operation(name, filters, filters)
     if not name.endswith("pool"):
-        layers += [batch_norm(filters, running=running, epsilon=SEARCH_EPSILON), nn.ReLU()]
+        layers.append(batch_norm(filters, running=running, epsilon=SEARCH_EPSILON, relu=True))
     return nn.Sequential(*layers)

@@ -1,0 +1,101 @@
+"""The fast batch norm agrees with PyTorch's own, in double precision where rounding would hide an error."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from enas.nn import norm
+from enas.nn.norm import BatchNorm
+
+
+def channels_last(*shape: int) -> Tensor:
+    x = torch.randn(*shape, generator=torch.Generator().manual_seed(1)) * 2 + 3
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def with_weights(channels: int, *, running: bool = False, relu: bool = False) -> BatchNorm:
+    layer = BatchNorm(channels, epsilon=1e-3, running=running, relu=relu)
+    with torch.no_grad():
+        layer.weight.copy_(torch.linspace(-1, 2, channels))
+        layer.bias.copy_(torch.linspace(1, -1, channels))
+    return layer
+
+
+def reference(x: Tensor, layer: BatchNorm) -> Tensor:
+    """The textbook formula."""
+    mean = x.mean((0, 2, 3), keepdim=True)
+    variance = ((x - mean) ** 2).mean((0, 2, 3), keepdim=True)
+    weight, bias = (p.to(x.dtype).view(1, -1, 1, 1) for p in (layer.weight, layer.bias))
+    y = (x - mean) / torch.sqrt(variance + layer.eps) * weight + bias
+    return y.clamp(min=0) if layer.relu else y
+
+
+@pytest.mark.parametrize("relu", [False, True])
+# Rows of 16, of 4 and of one pixel; more than one part; a part that is smaller than the others.
+@pytest.mark.parametrize("shape", [(4, 5, 8, 8), (2, 3, 2, 3), (3, 7, 5, 5), (64, 12, 24, 24), (1, 1, 9, 1)])
+def test_value_and_gradients_are_those_of_the_formula(shape: tuple[int, ...], relu: bool) -> None:
+    x = channels_last(*shape)
+    assert norm._wide_passes_pay(x)
+    layer = with_weights(shape[1], relu=relu)
+    mine = x.clone(memory_format=torch.preserve_format).requires_grad_()
+    exact = x.double().requires_grad_()
+    g = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    y, expected = layer(mine), reference(exact, layer)
+    # Where rounding could decide what ReLU does, no gradient is sent back.
+    g = g * (expected.detach().abs() > 1e-4)
+    torch.testing.assert_close(y.double(), expected, rtol=1e-4, atol=1e-5)
+    gradients = torch.autograd.grad(
+        y, [mine, layer.weight, layer.bias], g.contiguous(memory_format=torch.channels_last)
+    )
+    wanted = torch.autograd.grad(expected, [exact, layer.weight, layer.bias], g.double())
+    for gradient, want in zip(gradients, wanted, strict=True):
+        scale = want.abs().max().item() + 1e-6
+        torch.testing.assert_close(gradient.double(), want.double(), rtol=1e-4, atol=2e-5 * max(scale, 1))
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_gradients_agree_with_finite_differences(relu: bool) -> None:
+    x = channels_last(2, 3, 4, 4).double().requires_grad_()
+    weight, bias = torch.rand(3).double().requires_grad_(), torch.rand(3).double().requires_grad_()
+
+    def first(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return norm._WideBatchNorm.apply(x, weight, bias, 1e-3, relu)[0]
+
+    assert torch.autograd.gradcheck(first, (x, weight, bias))
+
+
+def test_running_averages_and_evaluation_are_those_of_pytorch() -> None:
+    mine, theirs = with_weights(6, running=True, relu=True), torch.nn.BatchNorm2d(6, eps=1e-3)
+    theirs.load_state_dict(mine.state_dict())
+    for turn in range(3):
+        x = channels_last(4, 6, 8, 8) * (turn + 1)
+        torch.testing.assert_close(mine(x), F.relu(theirs(x)), rtol=1e-4, atol=1e-4)
+    for name, value in theirs.state_dict().items():
+        torch.testing.assert_close(mine.state_dict()[name], value, rtol=1e-4, atol=1e-5)
+    mine.eval()
+    theirs.eval()
+    x = channels_last(2, 6, 3, 3)
+    torch.testing.assert_close(mine(x), F.relu(theirs(x)), rtol=1e-4, atol=1e-4)
+
+
+def test_without_running_averages_evaluation_uses_the_batch() -> None:
+    layer = with_weights(5)
+    x = channels_last(4, 5, 4, 4)
+    trained = layer(x)
+    layer.eval()
+    assert torch.equal(layer(x), trained)
+
+
+@pytest.mark.parametrize("channels", [16, 48])
+def test_multiples_of_a_vector_take_pytorchs_own_way_to_the_same_value(channels: int) -> None:
+    x = channels_last(4, channels, 6, 6)
+    assert not norm._wide_passes_pay(x)
+    layer = with_weights(channels, relu=True)
+    torch.testing.assert_close(layer(x).double(), reference(x.double(), layer), rtol=1e-4, atol=1e-4)
+
+
+def test_a_large_mean_costs_no_precision() -> None:
+    x = channels_last(8, 3, 16, 16) + 1000
+    layer = with_weights(3)
+    torch.testing.assert_close(layer(x).double(), reference(x.double(), layer), rtol=1e-3, atol=2e-3)

@@ -1,0 +1,38 @@
+"""The fast average pooling and subsampling agree with PyTorch's own."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from enas.nn.pool import average_pool, halves
+
+SHAPES = [(2, 3, 5, 7), (1, 4, 2, 2), (3, 1, 1, 6), (2, 5, 6, 1), (2, 36, 8, 8)]
+
+
+def pytorch_average(x: Tensor) -> Tensor:
+    return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_average_pool_agrees_in_value_and_gradient(shape: tuple[int, ...], layout: torch.memory_format) -> None:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=layout).requires_grad_()
+    g = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    y, expected = average_pool(x), pytorch_average(x)
+    torch.testing.assert_close(y, expected)
+    before = g.clone()
+    torch.testing.assert_close(torch.autograd.grad(y, x, g)[0], torch.autograd.grad(expected, x, g)[0])
+    assert torch.equal(g, before), "the incoming gradient must not be changed"
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_halves_are_the_even_and_the_odd_pixels(layout: torch.memory_format) -> None:
+    x = torch.randn(2, 3, 4, 6).contiguous(memory_format=layout).requires_grad_()
+    pairs = list(zip(halves(x), (x[:, :, ::2, ::2], x[:, :, 1::2, 1::2]), strict=True))
+    for mine, expected in pairs:
+        assert torch.equal(mine, expected)
+        assert mine.is_contiguous(memory_format=layout)
+    g = torch.randn(2, 2, 3, 2, 3)
+    mine = torch.autograd.grad([pair[0] for pair in pairs], x, list(g))[0]
+    assert torch.equal(mine, torch.autograd.grad([pair[1] for pair in pairs], x, list(g))[0])
