@@ -1,0 +1,333 @@
+"""Blocks against closed forms and slow loops. Letters of shapes: B batch, C channels in, F filters out, H height, W width."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from enas.errors import UsageError
+from enas.nn.blocks import FactorisedReduction, Head, Pool, batch_norm, conv, he_normal, operation
+
+CUT_VARIANCE = 0.7737413035499232
+"""Variance of a standard normal distribution cut at -2 and 2: 1 - 4 phi(2) / (2 Phi(2) - 1)."""
+
+
+def count(*modules: nn.Module) -> int:
+    return sum(parameter.numel() for module in modules for parameter in module.parameters())
+
+
+def assert_he_normal(weight: Tensor, fan_in: int) -> None:
+    std = math.sqrt(2 / fan_in)
+    assert weight.abs().max().item() <= 2 * std * (1 + 1e-6)
+    assert weight.abs().max().item() > 1.8 * std
+    assert weight.mean().item() == pytest.approx(0.0, abs=5 * std / math.sqrt(weight.numel()))
+    assert weight.var().item() == pytest.approx(CUT_VARIANCE * std**2, rel=0.06)
+
+
+def test_the_variance_of_the_cut_distribution_is_as_stated() -> None:
+    density = math.exp(-2) / math.sqrt(2 * math.pi)
+    assert pytest.approx(1 - 4 * density / math.erf(2 / math.sqrt(2)), rel=1e-9) == CUT_VARIANCE
+
+
+@pytest.mark.parametrize("fan_in", [1, 50, 4000])
+def test_he_normal_is_cut_at_two_standard_deviations(fan_in: int) -> None:
+    torch.manual_seed(0)
+    weight = torch.empty(20_000)
+    he_normal(weight, fan_in)
+    assert_he_normal(weight, fan_in)
+
+
+def test_fan_in_counts_every_input_channel_even_of_a_depthwise_convolution() -> None:
+    torch.manual_seed(0)
+    assert_he_normal(conv(40, 60, 3).weight, 3 * 3 * 40)
+    assert_he_normal(conv(60, 50).weight, 60)
+    assert_he_normal(conv(400, 400, 5, groups=400).weight, 5 * 5 * 400)
+    (weight,) = Head(120, 40, 0.0).parameters()
+    assert_he_normal(weight, 120)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_a_convolution_keeps_the_size_and_has_no_bias(kernel: int) -> None:
+    layer = conv(3, 8, kernel)
+    assert layer(torch.randn(2, 3, 7, 6)).shape == (2, 8, 7, 6)
+    assert count(layer) == kernel * kernel * 3 * 8
+    assert layer(torch.zeros(1, 3, 4, 4)).abs().max().item() == 0.0
+
+
+def pooled_slowly(x: Tensor, kind: str) -> Tensor:
+    result = torch.empty_like(x)
+    batch, channels, height, width = x.shape
+    for b in range(batch):
+        for c in range(channels):
+            for i in range(height):
+                for j in range(width):
+                    seen = [
+                        x[b, c, y, z].item()
+                        for y in range(max(i - 1, 0), min(i + 2, height))
+                        for z in range(max(j - 1, 0), min(j + 2, width))
+                    ]
+                    result[b, c, i, j] = max(seen) if kind == "max_pool" else sum(seen) / len(seen)
+    return result
+
+
+FORMATS = [torch.contiguous_format, torch.channels_last]
+
+
+@pytest.mark.parametrize("layout", FORMATS)
+@pytest.mark.parametrize("kind", ["avg_pool", "max_pool"])
+@pytest.mark.parametrize("size", [(4, 5), (1, 3), (3, 1), (1, 1), (2, 2), (6, 3)])
+def test_pools_see_the_image_and_never_its_padding(
+    kind: str, size: tuple[int, int], layout: torch.memory_format
+) -> None:
+    x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0)) - 5  # a counted zero would be the largest
+    x = x.contiguous(memory_format=layout)
+    assert torch.allclose(Pool(kind)(x), pooled_slowly(x, kind), atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", FORMATS)
+@pytest.mark.parametrize("size", [(4, 5), (1, 3), (2, 2)])
+def test_the_gradient_of_an_average_pool_gives_each_pixel_its_share_of_each_window(
+    size: tuple[int, int], layout: torch.memory_format
+) -> None:
+    height, width = size
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, *size, generator=generator).contiguous(memory_format=layout).requires_grad_()
+    incoming = torch.randn(2, 3, *size, generator=generator)
+    (Pool("avg_pool")(x) * incoming).sum().backward()
+    expected = torch.zeros(2, 3, *size)
+    for i in range(height):
+        for j in range(width):
+            rows, columns = slice(max(i - 1, 0), i + 2), slice(max(j - 1, 0), j + 2)
+            pixels = len(range(height)[rows]) * len(range(width)[columns])
+            expected[:, :, rows, columns] += incoming[:, :, i : i + 1, j : j + 1] / pixels
+    assert x.grad is not None
+    assert torch.allclose(x.grad, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("conv3x3", 9 * 6 * 8),
+        ("conv5x5", 25 * 6 * 8),
+        ("sep3x3", 9 * 6 + 6 * 8),
+        ("sep5x5", 25 * 6 + 6 * 8),
+    ],
+)
+def test_operations_have_the_parameters_of_the_closed_form(name: str, parameters: int) -> None:
+    layers = operation(name, 6, 8)
+    assert count(*layers) == parameters
+    x = torch.randn(2, 6, 5, 4)
+    for layer in layers:
+        x = layer(x)
+    assert x.shape == (2, 8, 5, 4)
+
+
+@pytest.mark.parametrize("name", ["avg_pool", "max_pool"])
+def test_a_pool_has_no_parameters(name: str) -> None:
+    layers = operation(name, 6, 6)
+    assert count(*layers) == 0
+    x = torch.randn(1, 6, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(nn.Sequential(*layers)(x), pooled_slowly(x, name), atol=1e-6)
+
+
+def test_a_separable_convolution_is_depthwise_and_then_pointwise() -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(*operation("sep3x3", 2, 3))
+    depth, point = (weight.detach() for weight in layers.parameters())
+    x = torch.randn(1, 2, 4, 4)
+    padded = nn.functional.pad(x, (1, 1, 1, 1))
+    expected = torch.zeros(1, 3, 4, 4)
+    for i in range(4):
+        for j in range(4):
+            inner = [(padded[0, c, i : i + 3, j : j + 3] * depth[c, 0]).sum().item() for c in range(2)]
+            for f in range(3):
+                expected[0, f, i, j] = sum(point[f, c, 0, 0].item() * inner[c] for c in range(2))
+    assert torch.allclose(layers(x), expected, atol=1e-5)
+
+
+def linear_reduction(channels: int, filters: int) -> FactorisedReduction:
+    """In evaluation, before any training, running statistics are mean 0 and variance 1: the block is a linear map."""
+    torch.manual_seed(0)
+    return FactorisedReduction(channels, filters, running=True).eval()
+
+
+def probe(block: FactorisedReduction, channels: int, row: int, column: int) -> Tensor:
+    """What a single bright pixel does to the output pixel (0, 0): one column of the weights for each channel."""
+    images = torch.zeros(channels, channels, 4, 4)
+    for c in range(channels):
+        images[c, c, row, column] = 1.0
+    return block(images).detach()[:, :, 0, 0].T  # F C
+
+
+@torch.no_grad()
+def test_a_reduction_reads_even_pixels_into_one_half_and_odd_ones_into_the_other() -> None:
+    block = linear_reduction(3, 8)
+    even, odd = probe(block, 3, 0, 0), probe(block, 3, 1, 1)
+    assert bool((even[:4] != 0).all())
+    assert bool((even[4:] == 0).all())
+    assert bool((odd[4:] != 0).all())
+    assert bool((odd[:4] == 0).all())
+    assert probe(block, 3, 0, 1).abs().max().item() == 0.0
+    assert probe(block, 3, 1, 0).abs().max().item() == 0.0
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("layout", FORMATS)
+@pytest.mark.parametrize("size", [(4, 4), (6, 2), (5, 5), (4, 7), (7, 4), (3, 1), (1, 1)])
+def test_a_reduction_agrees_with_a_slow_loop_at_even_and_odd_sizes(
+    size: tuple[int, int], layout: torch.memory_format
+) -> None:
+    height, width = size
+    block = linear_reduction(3, 8)
+    even, odd = probe(block, 3, 0, 0)[:4], probe(block, 3, 1, 1)[4:]
+    x = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(1))
+    rows, columns = math.ceil(height / 2), math.ceil(width / 2)
+    expected = torch.zeros(2, 8, rows, columns)
+    for b in range(2):
+        for i in range(rows):
+            for j in range(columns):
+                expected[b, :4, i, j] = even @ x[b, :, 2 * i, 2 * j]
+                if 2 * i + 1 < height and 2 * j + 1 < width:  # past the far edge there are zeros
+                    expected[b, 4:, i, j] = odd @ x[b, :, 2 * i + 1, 2 * j + 1]
+    found = block(x.contiguous(memory_format=layout))
+    assert found.shape == expected.shape
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_a_reduction_has_the_published_parameters_and_ends_in_batch_norm() -> None:
+    block = FactorisedReduction(6, 10, running=False)
+    assert count(block) == 6 * 10 + 2 * 10
+    torch.manual_seed(0)
+    out = block(3 + 7 * torch.randn(16, 6, 8, 8))
+    assert torch.allclose(out.mean(dim=(0, 2, 3)), torch.zeros(10), atol=1e-4)
+    assert torch.allclose(out.var(dim=(0, 2, 3), unbiased=False), torch.ones(10), atol=1e-3)
+    assert out.min().item() < 0
+
+
+@pytest.mark.parametrize("layout", FORMATS)
+@pytest.mark.parametrize("size", [(4, 4), (5, 3)])
+def test_a_reduction_passes_back_the_gradient_of_the_linear_map(
+    size: tuple[int, int], layout: torch.memory_format
+) -> None:
+    """The gradient of (map(x), v) is the transposed map of v: it must agree with differences, which are exact here."""
+    block = linear_reduction(2, 4)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 2, *size, generator=generator).contiguous(memory_format=layout).requires_grad_()
+    out = block(x)
+    incoming = torch.randn(out.shape, generator=generator)
+    (out * incoming).sum().backward()
+    assert x.grad is not None
+    with torch.no_grad():
+        for c in range(2):
+            for i in range(size[0]):
+                for j in range(size[1]):
+                    unit = torch.zeros(1, 2, *size)
+                    unit[0, c, i, j] = 1.0
+                    assert x.grad[0, c, i, j].item() == pytest.approx((block(unit) * incoming).sum().item(), abs=1e-5)
+
+
+def test_a_reduction_to_odd_filters_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^--filters must be even where the resolution is halved, got 5$"):
+        FactorisedReduction(4, 5, running=False)
+
+
+def normalised_slowly(x: Tensor, epsilon: float) -> Tensor:
+    result = torch.empty_like(x)
+    for c in range(x.shape[1]):
+        values = x[:, c].double()
+        mean = values.sum() / values.numel()
+        variance = ((values - mean) ** 2).sum() / values.numel()
+        result[:, c] = ((values - mean) / (variance + epsilon).sqrt()).float()
+    return result
+
+
+@pytest.mark.parametrize("epsilon", [1e-5, 1e-3])
+def test_batch_norm_without_running_statistics_uses_the_batch_in_training_and_evaluation(epsilon: float) -> None:
+    norm = batch_norm(2, running=False, epsilon=epsilon)
+    scale = torch.tensor([0.01, 3.0])[None, :, None, None]  # so small a variance that epsilon matters
+    x = 4 + scale * torch.randn(5, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    expected = normalised_slowly(x, epsilon)
+    assert torch.allclose(norm(x), expected, atol=1e-4)
+    other = 2 - x
+    norm(other)
+    norm.eval()
+    assert torch.allclose(norm(x), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("layout", FORMATS)
+@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("channels", [1, 3, 8])
+def test_the_gradient_of_batch_norm_has_its_closed_form(
+    channels: int, running: bool, layout: torch.memory_format
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    norm = batch_norm(channels, running=running)
+    scale, shift = norm.parameters()
+    with torch.no_grad():
+        scale.copy_(1 + torch.rand(channels, generator=generator))
+        shift.copy_(torch.rand(channels, generator=generator))
+    x = (2 + 3 * torch.randn(4, channels, 3, 5, generator=generator)).contiguous(memory_format=layout).requires_grad_()
+    incoming = torch.randn(4, channels, 3, 5, generator=generator)
+    out = norm(x)
+    (out * incoming).sum().backward()
+
+    def mean(values: Tensor) -> Tensor:
+        return values.mean(dim=(0, 2, 3), keepdim=True)
+
+    inner = x.detach()
+    deviation = (mean(inner.square()) - mean(inner).square() + 1e-5).sqrt()
+    normal = (inner - mean(inner)) / deviation
+    factor = scale.detach()[:, None, None]
+    expected = factor / deviation * (incoming - mean(incoming) - normal * mean(incoming * normal))
+    assert torch.allclose(out.detach(), factor * normal + shift.detach()[:, None, None], atol=1e-4)
+    assert x.grad is not None
+    assert torch.allclose(x.grad, expected, atol=1e-4)
+    assert scale.grad is not None
+    assert torch.allclose(scale.grad, (incoming * normal).sum(dim=(0, 2, 3)), atol=1e-3)
+    assert shift.grad is not None
+    assert torch.allclose(shift.grad, incoming.sum(dim=(0, 2, 3)), atol=1e-4)
+
+
+def test_batch_norm_with_running_statistics_moves_them_by_a_tenth_and_evaluates_with_them() -> None:
+    norm = batch_norm(2, running=True)
+    x = 4 + 3 * torch.randn(5, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(norm(x), normalised_slowly(x, 1e-5), atol=1e-4)
+    norm.eval()
+    values = x.permute(1, 0, 2, 3).reshape(2, -1)
+    mean, variance = 0.1 * values.mean(1), 0.9 + 0.1 * values.var(1, unbiased=True)
+    expected = (x - mean[:, None, None]) / (variance[:, None, None] + 1e-5).sqrt()
+    assert torch.allclose(norm(x), expected, atol=1e-4)
+    assert torch.allclose(norm(x), expected, atol=1e-4)  # evaluation leaves them alone
+
+
+def test_the_head_is_the_linear_map_of_the_mean_over_the_image() -> None:
+    torch.manual_seed(0)
+    head = Head(3, 4, 0.5).eval()
+    x = torch.randn(2, 3, 5, 2)
+    (weight,) = head.parameters()
+    expected = torch.zeros(2, 4)
+    for b in range(2):
+        for k in range(4):
+            expected[b, k] = sum(weight[k, c].item() * x[b, c].sum().item() / 10 for c in range(3))
+    assert torch.allclose(head(x), expected, atol=1e-5)
+
+
+def test_the_head_drops_features_in_training_only() -> None:
+    torch.manual_seed(0)
+    head = Head(200, 200, 0.25)
+    (weight,) = head.parameters()
+    with torch.no_grad():
+        weight.copy_(torch.eye(200))
+    x = torch.ones(50, 200, 2, 2)
+    assert torch.equal(head.eval()(x), torch.ones(50, 200))
+    dropped = head.train()(x)
+    assert sorted(dropped.unique().tolist()) == pytest.approx([0.0, 4 / 3])
+    assert (dropped == 0).double().mean().item() == pytest.approx(0.25, abs=0.02)
+
+
+def test_a_head_without_dropout_is_the_same_in_training_and_evaluation() -> None:
+    torch.manual_seed(0)
+    head = Head(20, 4, 0.0)
+    x = torch.randn(6, 20, 2, 2)
+    assert torch.equal(head.train()(x), head.eval()(x))
