@@ -15,7 +15,7 @@ from rich.console import Console
 from enas.architecture import Architecture
 from enas.compare import Comparison, compare
 from enas.config import DataConfig, TrainConfig
-from enas.errors import RunError, UsageError
+from enas.errors import DataError, RunError, UsageError
 from enas.run import Run
 from enas.runtime import Runtime
 from enas.sources import Source, draw_uniformly
@@ -109,8 +109,9 @@ def test_data_without_test_images_is_refused_with_what_to_do(tmp_path: Path) -> 
                 file.parent.mkdir(parents=True, exist_ok=True)
                 Image.new("L", (4, 4), value + index).save(file)
     settings = replace(SETTINGS, data=DataConfig(dataset=str(tmp_path / "data")))
-    with pytest.raises(UsageError, match=r"^a comparison needs test images: add a folder 'test' beside 'train'$"):
+    with pytest.raises(DataError, match=r"has no test images: add a folder 'test' beside 'train'$"):
         compare(settings, SOURCE, 1, tmp_path / "out", make_runtime(tmp_path / "cache"))
+    assert not (tmp_path / "out").exists(), "nothing is trained before that is known"
 
 
 def test_mean_and_deviation_agree_with_hand_numbers() -> None:

@@ -154,3 +154,60 @@ def test_damaged_architecture_is_named(tmp_path: Path, capfd: pytest.CaptureFixt
     (tmp_path / "architecture.json").write_text('{"format": 1}')
     assert main(["train", str(tmp_path / "architecture.json")]) == 2
     assert "architecture.json: 'choices' is missing" in capfd.readouterr().err
+
+
+def test_a_refused_setting_leaves_no_run_folder_behind(tmp_path: Path, cache: list[str]) -> None:
+    out = tmp_path / "run"
+    for verb in (["search", "macro"], ["train", "random:macro:1"]):
+        assert main([*verb, "--preset", "demo", "--dataset", "digits", "--epochs", "0", "--out", str(out), *cache]) == 2
+        assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    ["--steps-per-epoch -1", "--steps-per-epoch 0", "--lr-max -1", "--dropout 2", "--filters 0", "--filters -2",
+     "--momentum -1", "--momentum 2", "--weight-decay -1", f"--seed {10**22}", f"--data-seed {10**22}",
+     "--crop-padding -1", "--cutout -1", "--grad-clip 0", "--max-hours -1"],
+)  # fmt: skip
+def test_settings_of_a_training_that_cannot_be_get_one_line(
+    flags: str, tmp_path: Path, cache: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", "random:macro:1", "--preset", "demo", "--dataset", "digits", "--out", str(tmp_path / "r")]
+    assert main([*arguments, *cache, *flags.split()]) == 2
+    error = capfd.readouterr().err.strip()
+    assert error.startswith(f"enas: {flags.split()[0]} must be ")
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "flags",
+    ["--controller-lr -1", "--controller-epsilon 0", "--controller-beta1 1", "--temperature 0", "--tanh-constant 0",
+     "--op-tanh-reduce 0", "--skip-target 0", "--skip-target 1", "--hidden 0", "--init-range -1", "--layers 0",
+     "--entropy-weight -1", "--baseline-decay 5", "--controller-steps -1", "--derive-samples 0"],
+)  # fmt: skip
+def test_settings_of_a_search_that_cannot_be_get_one_line(
+    flags: str, tmp_path: Path, cache: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["search", "macro", "--preset", "demo", "--dataset", "digits", "--out", str(tmp_path / "r")]
+    assert main([*arguments, *cache, *flags.split()]) == 2
+    error = capfd.readouterr().err.strip()
+    assert error.startswith(f"enas: {flags.split()[0]} must be ")
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("choices", ["{}", '{"layer0.op": "conv9x9"}'])
+def test_drawing_an_impossible_architecture_gets_one_line(
+    choices: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.json"
+    head = '{"format": 1, "space": "macro", "size": {"layers": 1}, "choices": '
+    file.write_text(f"{head}{choices}}}")
+    assert main(["draw", str(file), "-o", str(tmp_path / "a.svg")]) == 2
+    assert len(capfd.readouterr().err.strip().splitlines()) == 1
+
+
+def test_a_bare_switch_does_not_swallow_the_word_after_it(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "--flip", "marco"]) == 2
+    assert "unknown space 'marco'" in capfd.readouterr().err
+    assert main(["search", "--flip", "macro", "--dataset", "/no/such/folder"]) == 2
+    assert "/no/such/folder" in capfd.readouterr().err

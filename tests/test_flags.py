@@ -277,3 +277,24 @@ def test_a_dataclass_without_source_has_flags_without_sentences() -> None:
     add_flags(made, namespace["Made"]())
     assert "(default: 3)" in made.format_help()
     assert collect(made.parse_args(["--cups", "4"]), namespace["Made"]()).cups == 4
+
+
+@dataclass(frozen=True)
+class Pot:
+    """Pot."""
+
+    size: Literal["small", "large"] | None = None
+    """Size."""
+
+
+def test_a_choice_that_may_be_none_is_read() -> None:
+    parser = Parser(prog="enas")
+    add_flags(parser, Pot())
+    assert collect(parser.parse_args(["--size", "large"]), Pot()) == Pot("large")
+    assert from_dict(Pot, {"size": None}, "file") == Pot()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_refused_in_json_as_on_the_command_line(value: float) -> None:
+    with pytest.raises(UsageError):
+        from_dict(TrainConfig, {**asdict(TrainConfig()), "lr_max": value}, "f")

@@ -9,6 +9,7 @@ import enas
 
 ORDER = (
     ("errors",),
+    ("bounds",),
     ("config", "decisions", "files", "schedules"),
     ("flags",),
     ("architecture",),
@@ -18,7 +19,7 @@ ORDER = (
     ("nn",),
     ("controller",),
     ("spaces",),
-    ("weights", "progress", "interrupt"),
+    ("weights", "progress", "interrupt", "rng"),
     ("run",),
     ("runtime",),
     ("search", "train"),

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from enas.run import Interrupt
+from enas.interrupt import Interrupt
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

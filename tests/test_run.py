@@ -10,7 +10,8 @@ import torch
 
 import enas
 from enas.errors import RunError
-from enas.run import Run, restore_rng, rng_state
+from enas.rng import restore_rng, rng_state
+from enas.run import Run
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Devices by name, and lines for the user exactly as they are."""
 
 import io
+import platform
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from rich.console import Console
 
 from enas.errors import UsageError
-from enas.runtime import Runtime, resolve_device
+from enas.runtime import Runtime, keep_freed_memory, resolve_device
 
 
 def test_the_processor_is_always_there() -> None:
@@ -35,3 +36,20 @@ def test_a_line_is_shown_as_it_is_and_is_not_wrapped() -> None:
     for line in lines:
         runtime.say(line)
     assert console.file.getvalue() == "".join(f"{line}\n" for line in lines)
+
+
+@pytest.mark.parametrize("name", ["hpu", "meta", "privateuseone"])
+def test_devices_that_cannot_compute_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="no device"):
+        resolve_device(name)
+
+
+def test_a_line_with_colons_is_shown_as_it_is() -> None:
+    console = Console(file=io.StringIO())
+    Runtime(torch.device("cpu"), Path("c"), console).say("run in runs/:smile:")
+    assert console.file.getvalue() == "run in runs/:smile:\n"
+
+
+def test_freed_memory_is_kept_where_the_c_library_can() -> None:
+    glibc = platform.libc_ver()[0] == "glibc"
+    assert keep_freed_memory() is glibc

@@ -138,3 +138,20 @@ def test_drawing_more_or_again_with_a_seed_is_repeatable() -> None:
     space, size = load("macro"), {"layers": 3}
     assert draw_uniformly(space, size, 5, seed=1) == draw_uniformly(space, size, 5, seed=1)
     assert draw_uniformly(space, size, 5, seed=1) != draw_uniformly(space, size, 5, seed=2)
+
+
+@pytest.mark.parametrize("seed", ["²", str(10**22)])
+def test_a_seed_that_is_no_number_for_the_generator_is_refused(seed: str) -> None:
+    with pytest.raises(UsageError):
+        find(f"random:macro:{seed}")
+
+
+def test_more_random_architectures_begin_with_the_fewer() -> None:
+    space = load("macro")
+    assert draw_uniformly(space, {"layers": 6}, 5, seed=0)[:2] == draw_uniformly(space, {"layers": 6}, 2, seed=0)
+
+
+@pytest.mark.parametrize("name", [".x", "x.", "a..b", "a-b.c"])
+def test_a_space_named_by_a_bad_path_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=r"give module\.attribute"):
+        load(name)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from enas.errors import CheckpointError, RunError
-from enas.run import load_weights, save_weights
+from enas.weights import load_weights, save_weights
 
 
 def network(width: int = 4) -> nn.Sequential:

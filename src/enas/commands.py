@@ -8,7 +8,7 @@ from typing import TypeVar
 from enas import draw as drawing
 from enas.architecture import Architecture
 from enas.errors import RunError, UsageError
-from enas.run import Run, load_weights
+from enas.run import Run
 from enas.runtime import Runtime
 from enas.search import loop as search_loop
 from enas.search import setup as search_setup
@@ -19,6 +19,7 @@ from enas.train import loop as train_loop
 from enas.train import setup as train_setup
 from enas.train.setup import TrainSettings
 from enas.train.test import test as test_network
+from enas.weights import load_weights
 
 Settings = TypeVar("Settings", SearchSettings, TrainSettings)
 FREE_ON_RESUME = {"max_hours", "checkpoint_minutes"}
@@ -33,8 +34,9 @@ def search(settings: SearchSettings, out: Path, runtime: Runtime, *, resume: boo
         Interrupted: the user asked to stop; all is saved.
     """
     settings = _freeze(settings)
-    run = _open_or_create(settings, out, resume)
+    run = _open_or_check(settings, out, resume)
     objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device)
+    run = run or Run.create(out, settings.to_json())  # not before all is known to fit
     for note in objects.task.notes:
         runtime.say(note)
     parameters = sum(p.numel() for p in objects.supernet.parameters())
@@ -85,25 +87,23 @@ def train(
         Interrupted: the user asked to stop; all is saved.
     """
     settings = _freeze(settings)
-    run = _open_or_create(settings, out, resume)
-    if (
-        resume
-        and (out / "architecture.json").is_file()
-        and Architecture.load(out / "architecture.json") != source.architecture
-    ):
+    run = _open_or_check(settings, out, resume)
+    file = out / "architecture.json"
+    if run is not None and file.is_file() and Architecture.load(file) != source.architecture:
         raise RunError(f"{out} trains another architecture than {source.where}: give it another --out")
-    source.architecture.save(out / "architecture.json")
     objects = train_setup.build(
         settings, source.architecture, cache=runtime.cache, device=runtime.device, where=source.where
     )
+    run = run or Run.create(out, settings.to_json())  # not before all is known to fit
+    source.architecture.save(file)
     for note in objects.task.notes:
         runtime.say(note)
     parameters = sum(p.numel() for p in objects.network.parameters())
     runtime.say(f"training {source.where} ({settings.preset}): {parameters:,} parameters, run in {out}")
     result = train_loop.train(objects, run, console=runtime.console, say=runtime.say, resume=resume)
     run.close()
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in result.items() if "/" in name)
-    runtime.say(f"{shown}; weights: {out / train_loop.BEST}")
+    shown = [f"{name} {value:.4f}" for name, value in result.items() if "/" in name]
+    runtime.say(", ".join([*shown, f"weights: {out / train_loop.BEST}"]))
     return result
 
 
@@ -144,9 +144,11 @@ def _freeze(settings: Settings) -> Settings:
     return settings
 
 
-def _open_or_create(settings: Settings, out: Path, resume: bool) -> Run:
+def _open_or_check(settings: Settings, out: Path, resume: bool) -> Run | None:
+    """The run to go on with; None when one can be made in this folder."""
     if not resume or not (out / "config.json").is_file():
-        return Run.create(out, settings.to_json())
+        Run.check_free(out)
+        return None
     run = Run.open(out)
     stored = type(settings).from_json(run.settings, str(out))
     for part in fields(settings):

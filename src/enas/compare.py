@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from enas import commands
+from enas.bounds import check
 from enas.errors import UsageError
 from enas.files import write_text
 from enas.runtime import Runtime
@@ -47,6 +48,9 @@ def compare(
     """
     if random < 1:
         raise UsageError(f"--random must be at least 1, got {random}")
+    check(settings.data)
+    task = source.space.task.load(settings.data, settings.augment, cache=runtime.cache, device=runtime.device)
+    task.examples("test")  # refused now rather than after the first training
     drawn = draw_uniformly(source.space, dict(source.architecture.size), random, seed=settings.train.seed)
     rivals = {"found": source} | {
         f"random{index}": replace(source, architecture=architecture, where=f"random architecture {index}", run=None)
@@ -55,8 +59,6 @@ def compare(
     results = {}
     for name, rival in rivals.items():
         results[name] = commands.train(settings, rival, out / name, runtime, resume=resume)
-        if "test/accuracy" not in results[name]:
-            raise UsageError("a comparison needs test images: add a folder 'test' beside 'train'")
     accuracies = {name: result["test/accuracy"] for name, result in results.items()}
     comparison = Comparison(accuracies["found"], tuple(accuracies[f"random{index}"] for index in range(random)))
     _show(results, comparison, out, runtime)

@@ -4,7 +4,9 @@ Sources: "Pham 2018" is arXiv 1802.03268; "code" is the authors' release. Values
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from enas.bounds import Bounds, Count, Decay, Natural, NotNegative, Positive, Seed, Share
 
 
 @dataclass(frozen=True)
@@ -13,13 +15,13 @@ class DataConfig:
 
     dataset: str | None = None
     """Name of a data set (digits, cifar10), or a folder of your own; None: the embedded data, without any download."""
-    image_size: int | None = None
+    image_size: Count | None = None
     """Height and width to which images are resized, in pixels; None: their own size, 32 for photographs."""
     valid_fraction: float = 0.1
     """Share of the training images held out for the controller's reward where the data has no validation split."""
     skip_bad_images: bool = False
     """Leave out images that cannot be read, and count them, instead of stopping at the first."""
-    data_seed: int = 0
+    data_seed: Seed = 0
     """Seed of the split into training and validation images; the same for all runs that are compared."""
 
 
@@ -27,11 +29,11 @@ class DataConfig:
 class AugmentConfig:
     """Random changes of the training images, made for a whole batch at once."""
 
-    crop_padding: int = 4
+    crop_padding: Natural = 4
     """Pixels of mean colour added on each side before a random crop to the old size; 0: off."""
     flip: bool = True
     """Whether images are mirrored left to right with probability one half."""
-    cutout: int = 0
+    cutout: Natural = 0
     """Side of a square set to the mean colour at a random place (DeVries and Taylor 2017), in pixels; 0: off."""
 
 
@@ -39,19 +41,19 @@ class AugmentConfig:
 class ControllerConfig:
     """Size and shaping of the LSTM policy (Pham 2018, section 2; code: general, macro and micro controllers)."""
 
-    hidden: int = 64
+    hidden: Count = 64
     """Width of the LSTM."""
-    temperature: float | None = None
+    temperature: Positive | None = None
     """Logits are divided by it first; None: off."""
-    tanh_constant: float | None = 1.5
+    tanh_constant: Positive | None = 1.5
     """Logits become c * tanh(logit): no choice can be ruled out for good; None: off."""
-    op_tanh_reduce: float = 1.0
+    op_tanh_reduce: Positive = 1.0
     """The constant is divided by this for questions that choose an operation."""
-    init_range: float = 0.1
+    init_range: NotNegative = 0.1
     """All weights start uniform in plus and minus this."""
     tie_embedding: bool = False
     """Whether logits of operations reuse the embedding matrix (the corrected language model's code)."""
-    skip_target: float = 0.4
+    skip_target: Annotated[float, Bounds(0, 1, open_low=True, open_high=True)] = 0.4
     """Probability of a skip that the skip penalty pulls towards."""
 
 
@@ -59,61 +61,61 @@ class ControllerConfig:
 class SearchConfig:
     """The alternating training of shared weights and controller (Pham 2018, section 2.2)."""
 
-    epochs: int = 310
+    epochs: Count = 310
     """Rounds of: one pass over the training data for the shared weights, then one phase for the controller."""
-    batch_size: int = 128
+    batch_size: Count = 128
     """Training examples in one step of the shared weights."""
-    steps_per_epoch: int | None = None
+    steps_per_epoch: Count | None = None
     """Steps of the shared weights in a round; None: one pass over the training data."""
-    lr_max: float = 0.05
+    lr_max: NotNegative = 0.05
     """Learning rate of the shared weights at the start of each cosine cycle."""
-    lr_min: float = 0.0005
+    lr_min: NotNegative = 0.0005
     """Learning rate that each cosine cycle falls to."""
-    lr_first_cycle: int = 10
+    lr_first_cycle: Count = 10
     """Epochs of the first cosine cycle (Loshchilov and Hutter 2017)."""
-    lr_cycle_growth: int = 2
+    lr_cycle_growth: Count = 2
     """Each cycle is this many times longer than the one before."""
-    momentum: float = 0.9
+    momentum: Decay = 0.9
     """Nesterov momentum of the shared weights."""
-    weight_decay: float = 5e-4
+    weight_decay: NotNegative = 5e-4
     """Weight decay of the shared weights: twice the factor of the sum of squares in the authors' loss."""
     decay_unsampled: bool = False
     """Whether weight decay and momentum also move weights that the sampled architecture does not use, as in the code."""
-    grad_clip: float | None = None
+    grad_clip: Positive | None = None
     """Largest norm of the whole gradient of the shared weights; None: off (in the code it has no effect on images)."""
     batch_norm: Literal["batch", "running"] = "batch"
     """Statistics with which architectures are scored: of the batch itself, or running averages over all architectures."""
-    controller_steps: int = 50
+    controller_steps: Natural = 50
     """Updates of the controller in each epoch."""
-    controller_samples: int = 20
+    controller_samples: Count = 20
     """Architectures over which one update averages the policy gradient."""
-    controller_lr: float = 1e-3
+    controller_lr: NotNegative = 1e-3
     """Learning rate of Adam for the controller."""
-    controller_beta1: float = 0.0
+    controller_beta1: Decay = 0.0
     """First-moment decay of Adam for the controller; beta2 is 0.999."""
-    controller_epsilon: float = 1e-3
+    controller_epsilon: Positive = 1e-3
     """Epsilon of Adam for the controller."""
-    entropy_weight: float = 1e-4
+    entropy_weight: NotNegative = 1e-4
     """Weight of the policy's entropy in the reward."""
-    baseline_decay: float = 0.99
+    baseline_decay: Share = 0.99
     """Decay of the moving average that is subtracted from the reward; it starts at 0 and lasts for the whole search."""
-    skip_weight: float = 0.8
+    skip_weight: NotNegative = 0.8
     """Weight of the skip penalty in the controller's loss."""
-    reward_batch_size: int = 128
+    reward_batch_size: Count = 128
     """Validation examples on which one architecture is scored for the controller."""
     share_reward_batch: bool = True
     """Whether all architectures of one update see the same validation examples (fairer comparison), or each its own."""
-    evaluation_samples: int = 10
+    evaluation_samples: Count = 10
     """Architectures sampled and scored after each epoch for the log."""
-    derive_samples: int = 100
+    derive_samples: Count = 100
     """Architectures sampled from the trained controller, and as many drawn uniformly, to choose the final one from."""
-    derive_examples: int | None = None
+    derive_examples: Count | None = None
     """Validation examples on which each of these is scored; None: all of them."""
-    max_hours: float | None = None
+    max_hours: NotNegative | None = None
     """End the search in good order after this many hours, with what was found so far; None: run to the end."""
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: NotNegative = 5.0
     """Longest time between two checkpoints."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of initial weights, samples and order of the data."""
 
 
@@ -121,33 +123,33 @@ class SearchConfig:
 class TrainConfig:
     """Training one architecture from scratch."""
 
-    epochs: int = 310
+    epochs: Count = 310
     """Passes over the training data."""
-    batch_size: int = 100
+    batch_size: Count = 100
     """Training examples in one step."""
-    steps_per_epoch: int | None = None
+    steps_per_epoch: Count | None = None
     """Steps in an epoch; None: one pass over the training data."""
-    lr_max: float = 0.05
+    lr_max: NotNegative = 0.05
     """Learning rate at the start of each cosine cycle."""
-    lr_min: float = 0.001
+    lr_min: NotNegative = 0.001
     """Learning rate that each cosine cycle falls to."""
-    lr_first_cycle: int = 10
+    lr_first_cycle: Count = 10
     """Epochs of the first cosine cycle; a single cycle when equal to epochs."""
-    lr_cycle_growth: int = 2
+    lr_cycle_growth: Count = 2
     """Each cycle is this many times longer than the one before."""
     lr_every_step: bool = False
     """Whether the cosine falls at every step, or once an epoch as in the code."""
-    momentum: float = 0.9
+    momentum: Decay = 0.9
     """Nesterov momentum."""
-    weight_decay: float = 4e-4
+    weight_decay: NotNegative = 4e-4
     """Weight decay: twice the factor of the sum of squares in the authors' loss."""
-    grad_clip: float | None = None
+    grad_clip: Positive | None = None
     """Largest norm of the whole gradient; None: off."""
     train_on_valid: bool = False
     """Whether the validation examples are trained on too (as published); the last weights are then the best ones."""
-    max_hours: float | None = None
+    max_hours: NotNegative | None = None
     """Stop in good order after this many hours; None: run to the end."""
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: NotNegative = 5.0
     """Longest time between two checkpoints."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of initial weights, dropout and order of the data."""

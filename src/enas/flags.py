@@ -6,16 +6,18 @@ import dataclasses
 import difflib
 import inspect
 import math
+import sys
 import textwrap
 import types
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from enas.errors import UsageError
 
 Config = TypeVar("Config")
+TRUE, FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,6 +33,18 @@ class Parser(argparse.ArgumentParser):
             UsageError: always.
         """
         raise UsageError(f"{message.removeprefix('argument ')} (see {self.prog} --help)")
+
+    def parse_known_args(  # type: ignore[override]  # no typed namespaces are needed
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse, and return what is unknown too; a bare switch does not swallow the word after it."""
+        words = list(sys.argv[1:] if args is None else args)
+        for index, word in enumerate(words):
+            action = self._option_string_actions.get(word)
+            switch = action is not None and isinstance(action.type, _Reader) and action.type.hint is bool
+            if switch and words[index + 1 : index + 2] and words[index + 1].lower() not in (*TRUE, *FALSE):
+                words[index] += "=true"
+        return super().parse_known_args(words, namespace)
 
     def parse_args(  # type: ignore[override]  # no typed namespaces are needed
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -133,9 +147,9 @@ def _check(value: Any, hint: Any, where: str) -> Any:
     for option in options:
         if get_origin(option) is Literal and value in get_args(option):
             return value
-        if option is float and type(value) in (int, float):
+        if option is float and type(value) in (int, float) and math.isfinite(value):
             return float(value)
-        if option is type(value) or (option is type(None) and value is None):
+        if (option is type(value) and option is not float) or (option is type(None) and value is None):
             return value
         if option is Path and isinstance(value, str):
             return Path(value)
@@ -164,9 +178,9 @@ def _read(text: str, option: Any) -> Any:
         if lower == "none":
             return None
     elif option is bool:
-        if lower in ("true", "yes", "1", "on"):
+        if lower in TRUE:
             return True
-        if lower in ("false", "no", "0", "off"):
+        if lower in FALSE:
             return False
     elif get_origin(option) is Literal:
         if text in get_args(option):
@@ -182,7 +196,7 @@ def _read(text: str, option: Any) -> Any:
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:
     """The members of a union, None first so that the word "none" is not taken for a string."""
-    if isinstance(hint, types.UnionType):
+    if get_origin(hint) in (Union, types.UnionType):
         return tuple(sorted(get_args(hint), key=lambda option: option is not type(None)))
     return (hint,)
 

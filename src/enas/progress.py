@@ -82,7 +82,7 @@ class Progress:
             self._bar.update(self._task, completed=self.done, shown=self._figures())
         elif not self._console.is_terminal and self._clock() >= self._due:
             self._due = self._clock() + NEXT_LINE
-            self._console.print(self._line(), markup=False, highlight=False, soft_wrap=True)
+            self._console.print(self._line(), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def _figures(self) -> str:
         return ", ".join(f"{name} {value:.4g}" for name, value in self._shown.items())

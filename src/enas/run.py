@@ -23,13 +23,9 @@ import torch
 import enas
 from enas.errors import CheckpointError, RunError
 from enas.files import write_bytes, write_errors, write_text
-from enas.interrupt import Interrupt
-from enas.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
-
-__all__ = ["Interrupt", "Run", "load_weights", "restore_rng", "rng_state", "save_weights"]
 
 CONFIG: Final = "config.json"
 METRICS, TIMING, ARCHITECTURES = "metrics.jsonl", "timing.jsonl", "architectures.jsonl"
@@ -58,8 +54,24 @@ class Run:
         Raises:
             RunError: the folder holds something already, or cannot be written.
         """
+        cls.check_free(path)
         with write_errors(path):
             path.mkdir(parents=True, exist_ok=True)
+        versions = {"enas": enas.__version__, "torch": str(torch.__version__), "python": platform.python_version()}
+        run = cls(path, dict(settings))
+        run.write_json(CONFIG, {**settings, "versions": versions})
+        return run
+
+    @staticmethod
+    def check_free(path: Path) -> None:
+        """Refuse a folder in which no new run can be made.
+
+        Raises:
+            RunError: it holds something already, or cannot be read.
+        """
+        if not path.exists():
+            return
+        with write_errors(path):
             for leftover in path.glob(f".{CONFIG}.*.part"):  # of a run killed at its very start
                 leftover.unlink()
             occupied = any(path.iterdir())
@@ -67,10 +79,6 @@ class Run:
             raise RunError(f"run folder {path} exists: --resume goes on with it, --out NAME starts another")
         if occupied:
             raise RunError(f"folder {path} is not empty and not that of a run: --out NAME starts the run in another")
-        versions = {"enas": enas.__version__, "torch": str(torch.__version__), "python": platform.python_version()}
-        run = cls(path, dict(settings))
-        run.write_json(CONFIG, {**settings, "versions": versions})
-        return run
 
     @classmethod
     def open(cls, path: Path) -> "Run":
@@ -270,20 +278,3 @@ class Run:
 
 def _size(file: Path) -> int:
     return file.stat().st_size if file.is_file() else 0
-
-
-def rng_state(generator: torch.Generator) -> dict[str, Any]:
-    """The state of a generator and of torch's own ones, as tensors."""
-    state: dict[str, Any] = {"generator": generator.get_state(), "torch": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
-
-
-def restore_rng(state: Mapping[str, Any], generator: torch.Generator) -> None:
-    """Put a generator and torch's own ones back into a state; that of GPUs which are not here is left out."""
-    generator.set_state(state["generator"])
-    torch.set_rng_state(state["torch"])
-    if torch.cuda.is_available():
-        for index, one in enumerate(state.get("cuda", [])[: torch.cuda.device_count()]):
-            torch.cuda.set_rng_state(one, index)

@@ -10,6 +10,9 @@ from rich.console import Console
 
 from enas.errors import UsageError
 
+KINDS = ("cpu", "cuda", "mps", "xpu")
+"""Of devices that can train a network."""
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -22,7 +25,7 @@ class Runtime:
 
     def say(self, line: str) -> None:
         """Show one line to the user, exactly as it is."""
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -33,11 +36,14 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    refusal = f"no device {name!r} here: use --device cpu, cuda or auto"
+    if name.partition(":")[0] not in KINDS:
+        raise UsageError(refusal)
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"no device {name!r} here: use --device cpu, cuda or auto") from error
+        raise UsageError(refusal) from error
     return device
 
 

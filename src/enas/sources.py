@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from enas.architecture import Architecture
+from enas.architecture import Architecture, encode
 from enas.config import DataConfig
 from enas.controller import sample_uniformly
 from enas.errors import RunError, UsageError
@@ -45,21 +45,27 @@ def find(text: str) -> Source:
     path = Path(text)
     if path.is_dir():
         return _from_run(path)
-    architecture = Architecture.load(path)
+    architecture = _load(path)
     return Source(architecture, load(architecture.space), str(path), DataConfig(), "cpu", None)
 
 
 def draw_uniformly(space: Space, size: dict[str, int], n: int, seed: int) -> list[Architecture]:
     """Architectures in which every answer is equally likely."""
     steps = space.steps(size)
-    codes = sample_uniformly(steps, n, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
     decoder = Decoder(space.name, steps, size)
-    return [decoder(row) for row in codes]
+    return [decoder(sample_uniformly(steps, 1, generator)[0]) for _ in range(n)]  # one by one: more add to fewer
+
+
+def _load(path: Path) -> Architecture:
+    architecture = Architecture.load(path)
+    encode(architecture, load(architecture.space).steps(architecture.size), str(path))  # checks every choice
+    return architecture
 
 
 def _random(text: str) -> Source:
     name, _, seed = text.removeprefix("random:").partition(":")
-    if seed and not seed.isdigit():
+    if seed and not (seed.isascii() and seed.isdigit() and int(seed) < 2**62):
         raise UsageError(f"{text}: the seed must be a whole number, as in random:macro:1")
     space = load(name)
     size = dict(space.size(space.presets["cpu"].supernet))
@@ -72,7 +78,7 @@ def _from_run(path: Path) -> Source:
     file = path / "architecture.json"
     if not file.is_file():
         raise RunError(f"{path} holds no architecture.json yet: let its search end, or run 'enas derive {path}'")
-    architecture = Architecture.load(file)
+    architecture = _load(file)
     kind = TrainSettings if run.settings.get("kind") == "train" else SearchSettings
     settings = kind.from_json(run.settings, str(path))
     found = Source(architecture, load(settings.space), str(file), settings.data, settings.preset, path)

@@ -28,8 +28,9 @@ from enas.controller import Controller
 from enas.data.images import ImageData, ImageSplit
 from enas.decisions import Op, Skips, Step, Vocabulary
 from enas.errors import Interrupted, RunError
+from enas.interrupt import Interrupt
 from enas.progress import Progress
-from enas.run import Interrupt, Run
+from enas.run import Run
 from enas.search.derive import Derivation
 from enas.search.loop import derive_from, reward, search, step_weights, train_controller, train_weights
 from enas.search.scoring import Decoder
@@ -588,3 +589,35 @@ def test_two_seeds_search_differently(tmp_path: Path) -> None:
         do_search(toy(replace(QUICK, batch_size=1, seed=seed), supernet=supernet), run_in(tmp_path / str(seed)))
         trained.append(Counter(chosen.to_json() for chosen in supernet.trained))
     assert trained[0] != trained[1]
+
+
+class Ticking(nn.Module):
+    """A supernet whose every step takes an hour of a clock that a test holds."""
+
+    def __init__(self, inner: nn.Module, clock: list[float]) -> None:
+        super().__init__()
+        self.inner, self.clock = inner, clock
+
+    def forward(self, inputs: Tensor, architecture: Architecture) -> Tensor:
+        self.clock[0] += 3600.0
+        return self.inner(inputs, architecture)
+
+
+def test_a_search_that_ran_out_of_time_gives_with_more_time_what_one_in_a_go_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    task = macro_task(AugmentConfig(crop_padding=1, flip=True))
+    config = replace(WEIGHTS, epochs=2)
+
+    def objects(hours: float | None = None) -> SearchObjects:
+        made = macro(replace(config, max_hours=hours), task=task)
+        return replace(made, supernet=Ticking(made.supernet, clock))
+
+    whole, cut = run_in(tmp_path / "whole"), run_in(tmp_path / "cut")
+    do_search(objects(), whole)
+    clock[0] = 0.0
+    do_search(objects(1.5), cut)
+    do_search(objects(), Run.open(cut.path), resume=True)
+    assert (cut.path / "metrics.jsonl").read_bytes() == (whole.path / "metrics.jsonl").read_bytes()

@@ -119,7 +119,7 @@ def test_counts_that_may_be_off_are_refused_when_they_are_not_positive(field: st
 
 def test_no_controller_steps_are_allowed_but_not_fewer() -> None:
     check(SearchConfig(controller_steps=0))
-    with pytest.raises(UsageError, match=r"^--controller-steps must not be negative, got -1$"):
+    with pytest.raises(UsageError, match=r"^--controller-steps must be at least 0, got -1$"):
         check(SearchConfig(controller_steps=-1))
 
 

@@ -382,3 +382,18 @@ def test_resuming_a_run_without_a_checkpoint_starts_it(tmp_path: Path) -> None:
 def test_an_impossible_cosine_cycle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a cosine cycle needs at least one epoch"):
         do_train(objects(Linear(0.5), replace(CONFIG, lr_first_cycle=0)), run_in(tmp_path / "run"))
+
+
+def test_a_training_that_ran_out_of_time_gives_with_more_time_what_one_in_a_go_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    pixels = torch.randint(256, (16, 2, 2, 1), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    task = make_task(train=ImageSplit(pixels, torch.arange(16) % 2), augment=AugmentConfig(crop_padding=1))
+    config = replace(CONFIG, epochs=2)
+    whole, cut = run_in(tmp_path / "whole"), run_in(tmp_path / "cut")
+    do_train(objects(Slow(0.5, [0.0]), config, task), whole)
+    do_train(objects(Slow(0.5, clock), replace(config, max_hours=1.5), task), cut)
+    do_train(objects(Slow(0.5, clock), config, task), Run.open(cut.path), resume=True)
+    assert (cut.path / "metrics.jsonl").read_bytes() == (whole.path / "metrics.jsonl").read_bytes()

@@ -34,7 +34,7 @@ class Derivation:
     difference: float
     """Mean accuracy of sampled minus mean accuracy of uniformly drawn architectures."""
     standard_error: float
-    """Of the difference, over the architectures drawn."""
+    """Of the difference, over the architectures drawn; nan for a single one."""
     examples: int
     """Validation examples on which each was scored."""
 
@@ -50,7 +50,7 @@ class Derivation:
             "searched_mean": self.searched_mean,
             "random_mean": self.random_mean,
             "difference": self.difference,
-            "standard_error": self.standard_error,
+            "standard_error": None if math.isnan(self.standard_error) else self.standard_error,
             "candidates": [
                 {
                     "rank": rank,
@@ -125,5 +125,7 @@ def _mean(values: list[float]) -> float:
 
 
 def _variance(values: list[float]) -> float:
+    if len(values) < 2:
+        return math.nan
     mean = _mean(values)
-    return sum((value - mean) ** 2 for value in values) / max(len(values) - 1, 1)
+    return sum((value - mean) ** 2 for value in values) / (len(values) - 1)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from enas.errors import RunError
+from enas.interrupt import Interrupt
 from enas.progress import Progress
-from enas.run import Interrupt, Run
+from enas.run import Run
 from enas.schedules import cosine_with_restarts
 from enas.search.derive import Derivation, derive
 from enas.search.reinforce import policy_loss
@@ -104,8 +105,6 @@ def train_weights(state: Search, bar: Progress, interrupt: Interrupt) -> None:
         group["lr"] = rate
     objects.supernet.train()
     for batch, codes in _batches_with_codes(state):
-        if state.out_of_time():
-            return
         logits = objects.supernet(batch.inputs, objects.decoder(codes))
         loss = objects.task.loss(logits, batch)
         step_weights(state, loss)
@@ -115,6 +114,8 @@ def train_weights(state: Search, bar: Progress, interrupt: Interrupt) -> None:
         position.step += 1
         bar.advance(1, loss=loss.item())
         state.pause(interrupt)
+        if state.out_of_time():  # before the next batch is made, so that going on later makes the same one
+            return
     position.phase, position.step = "controller", 0
 
 

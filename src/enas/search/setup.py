@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from enas.bounds import check
 from enas.config import AugmentConfig, ControllerConfig, DataConfig, SearchConfig
 from enas.controller import Controller
 from enas.errors import RunError, UsageError
@@ -51,7 +52,7 @@ class SearchSettings:
         """Read what `to_json` wrote.
 
         Raises:
-            RunError: it is not the settings of a search.
+            EnasError: it is not the settings of a search, or damaged.
         """
         if data.get("kind") != "search" or not isinstance(data.get("space"), str):
             raise RunError(f"{where} is not the folder of a search: give one made by 'enas search'")
@@ -90,7 +91,8 @@ def build(settings: SearchSettings, *, cache: Path, device: torch.device) -> Sea
     Raises:
         EnasError: data or settings are unfit.
     """
-    check(settings.search)
+    for part in (settings.data, settings.supernet, settings.controller, settings.search, settings.augment):
+        check(part)
     space = load(settings.space)
     task = space.task.load(settings.data, settings.augment, cache=cache, device=device)
     torch.manual_seed(settings.search.seed)
@@ -102,27 +104,3 @@ def build(settings: SearchSettings, *, cache: Path, device: torch.device) -> Sea
     supernet.to(device)
     supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a keyword that the stubs lack
     return SearchObjects(space, task, supernet, controller, Decoder(space.name, steps, size), settings.search)
-
-
-def check(config: SearchConfig) -> None:
-    """Refuse settings under which a search would do nothing or fail late.
-
-    Raises:
-        UsageError: a count is not positive.
-    """
-    for name in (
-        "epochs",
-        "batch_size",
-        "controller_samples",
-        "evaluation_samples",
-        "derive_samples",
-        "reward_batch_size",
-    ):
-        if getattr(config, name) < 1:
-            raise UsageError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(config, name)}")
-    if config.controller_steps < 0:
-        raise UsageError(f"--controller-steps must not be negative, got {config.controller_steps}")
-    for name in ("steps_per_epoch", "derive_examples"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise UsageError(f"--{name.replace('_', '-')} must be at least 1 or none, got {value}")

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 
 from enas.errors import Interrupted
-from enas.run import Interrupt, Run, restore_rng, rng_state
+from enas.interrupt import Interrupt
+from enas.rng import restore_rng, rng_state
+from enas.run import Run
 from enas.search.reinforce import Baseline
 from enas.search.setup import SearchObjects
 

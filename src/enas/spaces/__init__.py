@@ -31,6 +31,8 @@ def load(name: str) -> Space:
         )
         raise UsageError(f"unknown space {name!r}: {hint}")
     module, _, attribute = name.rpartition(".")
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise UsageError(f"cannot load the space {name!r}: give module.attribute")
     try:
         space = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:

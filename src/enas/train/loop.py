@@ -7,11 +7,14 @@ from typing import Any
 import torch
 
 from enas.errors import Interrupted
+from enas.interrupt import Interrupt
 from enas.progress import Progress
-from enas.run import Interrupt, Run, load_weights, restore_rng, rng_state, save_weights
+from enas.rng import restore_rng, rng_state
+from enas.run import Run
 from enas.schedules import cosine_with_restarts
 from enas.train.setup import TrainObjects
 from enas.train.test import test
+from enas.weights import load_weights, save_weights
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 RESULT = "result.json"
@@ -161,8 +164,6 @@ def train_epoch(state: Training, bar: Progress, interrupt: Interrupt) -> None:
         limit=state.steps_per_epoch(),
     )
     for batch in batches:
-        if state.out_of_time():
-            return
         state.set_rate()
         logits = objects.network(batch.inputs)
         loss = objects.task.loss(logits, batch)
@@ -178,6 +179,8 @@ def train_epoch(state: Training, bar: Progress, interrupt: Interrupt) -> None:
         state.step += 1
         bar.advance(1, loss=loss.item())
         state.pause(interrupt)
+        if state.out_of_time():  # before the next batch is made, so that going on later makes the same one
+            return
 
 
 def finish_epoch(state: Training, seconds: float) -> str:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from enas.architecture import Architecture, encode
+from enas.bounds import check
 from enas.config import AugmentConfig, DataConfig, TrainConfig
 from enas.errors import RunError, UsageError
 from enas.flags import from_dict
@@ -49,7 +50,7 @@ class TrainSettings:
         """Read what `to_json` wrote.
 
         Raises:
-            RunError: it is not the settings of a training.
+            EnasError: it is not the settings of a training, or damaged.
         """
         if data.get("kind") != "train" or not isinstance(data.get("space"), str):
             raise RunError(f"{where} is not the folder of a training: give one made by 'enas train'")
@@ -97,9 +98,8 @@ def build(
     Raises:
         EnasError: data, architecture or settings are unfit.
     """
-    for name in ("epochs", "batch_size"):
-        if getattr(settings.train, name) < 1:
-            raise UsageError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(settings.train, name)}")
+    for part in (settings.data, settings.network, settings.train, settings.augment):
+        check(part)
     space = load(settings.space)
     encode(architecture, space.steps(architecture.size), where)
     task = space.task.load(settings.data, settings.augment, cache=cache, device=device)

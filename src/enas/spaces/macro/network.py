@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.architecture import Architecture, encode
+from enas.bounds import Count, Decay
 from enas.data.images import ImageSpec
 from enas.nn.blocks import FactorisedReduction, Head, add, batch_norm, conv, operation
 from enas.spaces.macro.steps import steps
@@ -24,13 +25,13 @@ from enas.spaces.macro.wiring import operation_of, reduction_layers, run_wiring,
 class MacroNetworkConfig:
     """Size and form of the network that is trained from scratch."""
 
-    filters: int = 96
+    filters: Count = 96
     """Channels before the first reduction; even. The final form doubles them at each reduction."""
     form: Literal["final", "search"] = "final"
     """Blocks of the network: those of the authors' final network, or those of the search network."""
     separable: bool = True
     """Whether sep3x3 and sep5x5 are separable; the authors' final network made them dense."""
-    dropout: float = 0.5
+    dropout: Decay = 0.5
     """Probability of dropping a feature before the classifier."""
 
 

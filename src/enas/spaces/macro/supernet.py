@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.architecture import Architecture
+from enas.bounds import Count, Decay
 from enas.data.images import ImageSpec
 from enas.nn.blocks import SEARCH_EPSILON, FactorisedReduction, Head, add, batch_norm, conv, operation
 from enas.spaces.macro.steps import OPERATIONS
@@ -21,11 +22,11 @@ from enas.spaces.macro.wiring import reduction_layers, run_wiring
 class MacroSupernetConfig:
     """Size of the search network."""
 
-    layers: int = 12
+    layers: Count = 12
     """Layers, each with its own operation and skip connections."""
-    filters: int = 36
+    filters: Count = 36
     """Channels of every map, the same at all resolutions; even."""
-    dropout: float = 0.1
+    dropout: Decay = 0.1
     """Probability of dropping a feature before the classifier."""
 
 
