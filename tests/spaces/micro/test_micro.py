@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from enas.architecture import Architecture, decode, encode
+from enas.bounds import check
 from enas.controller import Controller, sample_uniformly
 from enas.data.images import ImageSpec
 from enas.errors import ArchitectureError, UsageError
@@ -135,7 +136,7 @@ def test_published_architecture_is_that_of_the_script() -> None:
 
 
 def test_darts_cells_join_all_their_nodes() -> None:
-    architecture = published("darts")
+    architecture = published("darts-v1")
     for name in CELLS:
         assert cell_of(architecture, name).ends == (2, 3, 4, 5)
     separable = [side.op for sides in cell_of(architecture, "normal").nodes for side in sides]
@@ -426,10 +427,11 @@ def test_any_image_size_channels_and_classes(classes: int, channels: int, side: 
 
 def test_unfit_sizes_and_architectures_are_refused() -> None:
     for name in ("layers", "filters"):
-        with pytest.raises(UsageError, match=f"--{name} must be at least 1, got 0"):
-            Supernet(replace(MicroSupernetConfig(), **{name: 0}), TINY)
-        with pytest.raises(UsageError, match=f"--{name} must be at least 1, got 0"):
-            Network(replace(MicroNetworkConfig(), **{name: 0}), TINY, draw(0))
+        for config in (MicroSupernetConfig(), MicroNetworkConfig()):
+            with pytest.raises(UsageError, match=f"--{name} must be at least 1, got 0"):
+                check(replace(config, **{name: 0}))
+    with pytest.raises(UsageError, match="--drop-path must be less than 1, got 1"):
+        check(MicroNetworkConfig(drop_path=1.0))
     architecture = draw(0)
     with pytest.raises(ArchitectureError, match="the size of a micro cell"):
         Network(MicroNetworkConfig(), TINY, replace(architecture, size={"layers": 3}))

@@ -26,6 +26,6 @@ SPACE = Space(
     network=Network,
     wiring=wiring,
     presets=PRESETS,
-    published={"enas-micro": "enas-micro.json", "darts": "darts.json"},
+    published={"enas-micro": "enas-micro.json", "darts-v1": "darts-v1.json"},
 )
 """What the rest of the program knows of this space."""

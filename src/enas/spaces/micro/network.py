@@ -14,11 +14,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.architecture import Architecture, encode
+from enas.bounds import Count, Decay, NotNegative
 from enas.data.images import ImageSpec
 from enas.nn.blocks import FactorisedReduction, Pool, batch_norm, conv
 from enas.nn.cells import Classifiers, Separable, drop_path_mask, drop_paths, fit, pointwise
 from enas.spaces.micro.steps import INPUTS, steps
-from enas.spaces.micro.supernet import Contents, SearchStack, check_sizes
+from enas.spaces.micro.supernet import Contents, SearchStack
 from enas.spaces.micro.wiring import Cell, Shape, Side, cell_name, cell_of, filters_at, run_cell, run_stack
 from enas.tasks.images import WithAuxiliary
 
@@ -27,17 +28,17 @@ from enas.tasks.images import WithAuxiliary
 class MicroNetworkConfig:
     """Size and form of the network that is trained from scratch."""
 
-    layers: int = 15
+    layers: Count = 15
     """Normal cells; two reduction cells are added, after a third and after two thirds of them."""
-    filters: int = 36
+    filters: Count = 36
     """Channels of a node before the first reduction; doubled at each reduction."""
     form: Literal["final", "search"] = "final"
     """Cells of the network: those of the authors' final network, or those of the search network."""
-    dropout: float = 0.2
+    dropout: Decay = 0.2
     """Probability of dropping a feature before the classifier."""
-    drop_path: float = 0.4
+    drop_path: Decay = 0.4
     """Probability of dropping an operation's output in the last cell at the end of training, less before; final form only."""
-    auxiliary_weight: float = 0.4
+    auxiliary_weight: NotNegative = 0.4
     """Weight in the loss of a second classifier after two thirds of the network; 0: there is none."""
 
 
@@ -49,11 +50,9 @@ class Network(nn.Module):
 
         Raises:
             ArchitectureError: the architecture does not fit the micro space.
-            UsageError: `layers` or `filters` is below 1.
         """
         super().__init__()
         encode(architecture, steps(architecture.size))  # checks every choice
-        check_sizes(config.layers, config.filters)
         self.cells = {name: cell_of(architecture, name) for name in ("normal", "reduction")}
         self.drop_path, self.progress = config.drop_path, 1.0
         self.stack: SearchStack | FinalStack

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.architecture import Architecture
+from enas.bounds import Count, Decay, NotNegative
 from enas.data.images import ImageSpec
-from enas.errors import UsageError
 from enas.nn.blocks import FactorisedReduction, Pool, batch_norm, conv, he_normal
 from enas.nn.cells import Classifiers, Separable, fit
 from enas.spaces.micro.steps import INPUTS, OPERATIONS, SIDES
@@ -36,17 +36,17 @@ from enas.tasks.images import WithAuxiliary
 class MicroSupernetConfig:
     """Size of the search network."""
 
-    layers: int = 6
+    layers: Count = 6
     """Normal cells; two reduction cells are added, after a third and after two thirds of them."""
-    filters: int = 20
+    filters: Count = 20
     """Channels before the first reduction; doubled at each reduction."""
-    nodes: int = 5
+    nodes: Count = 5
     """Nodes of a cell, each the sum of two operations."""
     all_nodes: bool = False
     """Whether a cell's output joins all its nodes (as in DARTS), or the nodes and inputs that nothing else reads."""
-    dropout: float = 0.1
+    dropout: Decay = 0.1
     """Probability of dropping a feature before the classifier."""
-    auxiliary_weight: float = 0.4
+    auxiliary_weight: NotNegative = 0.4
     """Weight in the loss of a second classifier after two thirds of the network; 0: there is none."""
 
 
@@ -83,9 +83,6 @@ class Supernet(nn.Module):
             config: Sizes.
             spec: Channels and classes of the data.
             running_statistics: Whether batch norm keeps running averages for evaluation, or always uses the batch.
-
-        Raises:
-            UsageError: `layers` or `filters` is below 1.
         """
         super().__init__()
         contents = whole(config.nodes, all_nodes=config.all_nodes)
@@ -123,12 +120,8 @@ class SearchStack(nn.Module):
             spec: Channels of the data.
             contents: What the "normal" and what the "reduction" cells have weights for.
             running: Whether batch norm keeps running averages.
-
-        Raises:
-            UsageError: `layers` or `filters` is below 1.
         """
         super().__init__()
-        check_sizes(layers, filters)
         self.layers = layers
         self.stem = nn.Sequential(conv(spec.channels, 3 * filters, 3), batch_norm(3 * filters, running=running))
         self.cells, self.reductions = nn.ModuleList(), nn.ModuleList()
@@ -216,14 +209,3 @@ class SearchCell(nn.Module):
 def branch_name(node: int, number: int, side: Side) -> str:
     """Name of a separable convolution among the weights of a cell."""
     return f"node{node}_{SIDES[number]}_map{side.source}_{side.op}"
-
-
-def check_sizes(layers: int, filters: int) -> None:
-    """Refuse a network without cells or channels.
-
-    Raises:
-        UsageError: a size is below 1.
-    """
-    for name, value in (("layers", layers), ("filters", filters)):
-        if value < 1:
-            raise UsageError(f"--{name} must be at least 1, got {value}")
