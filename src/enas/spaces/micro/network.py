@@ -70,7 +70,7 @@ class Network(nn.Module):
         )
 
     def set_progress(self, fraction: float) -> None:
-        """Raise the probability of drop-path with the share of training that is over."""
+        """Set the strength of drop-path by the share of training that is over; a network that is not told has all of it."""
         self.progress = fraction
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B classes"] | WithAuxiliary:

@@ -47,6 +47,7 @@ CPU = Preset(
     search=SearchConfig(
         epochs=6,
         batch_size=128,
+        lr_max=0.1,
         lr_first_cycle=6,
         weight_decay=2e-4,
         controller_steps=15,
@@ -63,16 +64,18 @@ CPU = Preset(
 )
 
 DEMO = Preset(
-    # A minute or two on two processor cores with the embedded digits.
-    supernet=MicroSupernetConfig(layers=1, filters=8, nodes=3, dropout=0.1, auxiliary_weight=0.4),
-    network=MicroNetworkConfig(layers=1, filters=8, dropout=0.1, drop_path=0.1, auxiliary_weight=0.4),
+    # A minute or two on two processor cores with the embedded digits. Each weight belongs to one place, operation and input,
+    # so it is trained seldom: with much fewer epochs or filters than these the supernet learns next to nothing.
+    supernet=MicroSupernetConfig(layers=1, filters=24, nodes=3, dropout=0.1, auxiliary_weight=0.4),
+    network=MicroNetworkConfig(layers=1, filters=12, dropout=0.1, drop_path=0.1, auxiliary_weight=0.4),
     controller=ControllerConfig(hidden=64, temperature=None, tanh_constant=1.10, op_tanh_reduce=2.5),
     search=SearchConfig(
-        epochs=8,
+        epochs=50,
         batch_size=64,
-        lr_first_cycle=8,
+        lr_max=0.1,
+        lr_first_cycle=50,
         weight_decay=2e-4,
-        controller_steps=10,
+        controller_steps=5,
         controller_samples=8,
         controller_lr=5e-3,
         baseline_decay=0.9,
