@@ -45,10 +45,10 @@ CPU = Preset(
     network=MicroNetworkConfig(layers=2, filters=12, dropout=0.1, drop_path=0.0, auxiliary_weight=0.4),
     controller=ControllerConfig(hidden=64, temperature=None, tanh_constant=1.10, op_tanh_reduce=2.5),
     search=SearchConfig(
-        epochs=6,
+        epochs=8,
         batch_size=128,
         lr_max=0.1,
-        lr_first_cycle=6,
+        lr_first_cycle=8,
         weight_decay=2e-4,
         controller_steps=15,
         controller_samples=10,
@@ -58,7 +58,7 @@ CPU = Preset(
         derive_samples=40,
         derive_examples=1000,
     ),
-    train=TrainConfig(epochs=5, batch_size=128, lr_max=0.1, lr_min=0.0, lr_first_cycle=5, lr_every_step=True),
+    train=TrainConfig(epochs=4, batch_size=128, lr_max=0.1, lr_min=0.0, lr_first_cycle=4, lr_every_step=True),
     search_augment=AugmentConfig(),
     train_augment=AugmentConfig(),
 )
