@@ -1,6 +1,6 @@
 """Speed of a search's two phases, as ratio to the primitive operations of the same steps, measured alone in the same run.
 
-    python benchmarks/search_speed.py macro
+    python benchmarks/search_speed.py macro    (or micro)
 
 The images are noise: speed does not depend on them. A primitive is a convolution, a batch norm (with its ReLU), a pooling or
 the classifier; each is timed alone for every shape in which it occurs, in both memory layouts, and the faster counts. Sums of
@@ -27,6 +27,7 @@ from enas.nn.norm import BatchNorm
 from enas.runtime import keep_freed_memory
 from enas.search.scoring import Decoder
 from enas.spaces import load
+from enas.tasks.images import WithAuxiliary
 
 Key = tuple[str, str, tuple[int, ...]]
 LEAVES = (nn.Conv2d, nn.Linear, BatchNorm, Pool)
@@ -89,10 +90,17 @@ class Primitives:
         return milliseconds(both if backward else forward)
 
 
+def loss(output: Tensor | WithAuxiliary, labels: Tensor) -> Tensor:
+    """Cross-entropy, with that of an auxiliary classifier."""
+    if isinstance(output, WithAuxiliary):
+        return loss(output.logits, labels) + output.weight * loss(output.auxiliary, labels)
+    return nn.functional.cross_entropy(output, labels)
+
+
 def arguments() -> argparse.Namespace:
     """Flags of this script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("space", choices=["macro"])
+    parser.add_argument("space", choices=["macro", "micro"])
     parser.add_argument("--preset", default="paper", help="sizes of the search network (default: paper)")
     parser.add_argument("--architectures", type=int, default=20, help="uniformly drawn, one a step (default: 20)")
     parser.add_argument("--threads", type=int, help="default: one a core")
@@ -133,9 +141,9 @@ def main() -> None:
             def step(architecture=architecture, train=train) -> None:
                 optimizer.zero_grad(set_to_none=True)
                 with torch.set_grad_enabled(train):
-                    logits = network(images, architecture)
+                    output = network(images, architecture)
                 if train:
-                    nn.functional.cross_entropy(logits, labels).backward()
+                    loss(output, labels).backward()
                     optimizer.step()
 
             primitives.counts.clear()

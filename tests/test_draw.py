@@ -1,6 +1,7 @@
 """Pictures: their bytes, their formats, and that nothing is lost or cut off."""
 
 import random
+import re
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -9,7 +10,7 @@ import matplotlib
 import pytest
 from PIL import Image
 
-from enas.draw import colours, draw
+from enas.draw import colours, draw, panels
 from enas.errors import RunError, UsageError
 from enas.space import Edge, Graph, Node
 
@@ -54,7 +55,19 @@ def cell() -> Graph:
     return Graph("A cell: <x> & $y$", nodes, edges)
 
 
+def two_panels(title: str = "Two cells", *, wide: int = 0) -> Graph:
+    """A cell beside its like, each with a heading; `wide` nodes more in a row make it wide."""
+    nodes, edges = [], []
+    for panel in ("Left", "Right"):
+        row = [f"{panel}{i}" for i in range(2 + wide)]
+        nodes += [Node(name, f"node {name}", "node", panel) for name in row]
+        edges += [Edge(a, b, label="sep3x3") for a, b in pairwise(row)]
+    return Graph(title, tuple(nodes), tuple(edges))
+
+
 GRAPHS = {
+    "panels": two_panels(),
+    "wide panels": two_panels(wide=6),
     "macro": chain(12, share=0.4, reductions=(3, 7)),
     "all skips": chain(24, reductions=(7, 15)),
     "short": chain(2),
@@ -135,6 +148,33 @@ def test_errors_leave_the_old_picture(tmp_path: Path) -> None:
     assert (tmp_path / "a.svg").read_bytes() == before
     with pytest.raises(RunError, match="cannot write"):
         draw(cell(), tmp_path / "missing" / "a.svg")
+
+
+@pytest.mark.parametrize(("wide", "beside"), [(0, True), (6, False)])
+def test_panels_stand_side_by_side_or_below_each_other(wide: int, beside: bool, tmp_path: Path) -> None:
+    draw(two_panels(wide=wide), tmp_path / "a.svg")
+    at = {}
+    for element in ElementTree.parse(tmp_path / "a.svg").iter(f"{SVG}text"):
+        places = re.findall(r"-?[0-9.]+", element.get("transform", ""))
+        at["".join(element.itertext()).strip()] = (float(places[-2]), float(places[-1]))
+    headings = at["Left"], at["Right"]
+    assert (headings[0][1] == headings[1][1]) == beside, "headings of panels side by side stand at one height"
+    assert (headings[0][0] == headings[1][0]) == (not beside), "panels below each other are centred"
+    if beside:
+        assert max(x for text, (x, _) in at.items() if "Left" in text) < at["node Right0"][0]
+    else:
+        assert max(y for text, (_, y) in at.items() if "Left" in text) < headings[1][1], "downwards in an SVG"
+
+
+def test_panels_keep_the_order_of_the_graph_and_are_not_joined() -> None:
+    graph = two_panels()
+    parts = panels(graph)
+    assert [part.nodes[0].panel for part in parts] == ["Left", "Right"]
+    assert [len(part.edges) for part in parts] == [1, 1]
+    assert panels(cell()) == (cell(),)
+    joined = Graph("t", graph.nodes, (*graph.edges, Edge("Left0", "Right1")))
+    with pytest.raises(UsageError, match="'Left0' -> 'Right1' leads to another panel"):
+        panels(joined)
 
 
 def test_colours_are_fixed_for_known_kinds_and_distinct_for_the_others() -> None:

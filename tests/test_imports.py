@@ -25,6 +25,7 @@ ORDER = (
     ("search", "train"),
     ("sources",),
     ("layout",),
+    ("picture",),
     ("draw",),
     ("commands",),
     ("compare",),

@@ -26,7 +26,7 @@ class Architecture:
     space: str
     """Name of the search space ("macro"), or the dotted path of a user's space."""
     size: Mapping[str, int]
-    """The numbers from which the space rebuilds its questions, such as {"layers": 12}."""
+    """The numbers from which the space rebuilds its questions and wiring, such as {"layers": 12}."""
     choices: Mapping[str, str | tuple[str, ...]]
     """Answer to each question: the name of an operation or node, or the names of all chosen nodes."""
 

@@ -1,21 +1,21 @@
 """`draw`: a picture of an architecture, as SVG, PNG or PDF. Lengths are inches, sizes of text are points.
 
-The picture is first put together as a list of plain shapes and texts; only `_paint` and `_width` know of Matplotlib.
+The picture is first put together as a list of plain marks; `enas.picture` measures and paints them.
 """
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from enas.errors import UsageError
 from enas.files import replacing
 from enas.layout import Point, positions, ranks, routed, rows, smooth, topological
+from enas.picture import FORMATS, INK, Mark, Shape, Text, bounds, moved, paint, text_width
 from enas.space import Graph
 
-INK, LINE, WHITE, NEUTRAL = "#222222", "#5A5A5A", "#FFFFFF", "#D4D4D4"
+LINE, WHITE, NEUTRAL = "#5A5A5A", "#FFFFFF", "#D4D4D4"
 BLUE, SKY, VERMILION, ORANGE = "#0072B2", "#56B4E9", "#D55E00", "#E69F00"
 GREEN, PURPLE, YELLOW = "#009E73", "#CC79A7", "#F0E442"
 """Okabe and Ito's colours, which colour-blind readers can tell apart."""
@@ -27,44 +27,11 @@ KNOWN = {
 """Fixed colours, so that all drawings of a space agree; the key is the kind in lower case, letters and digits only."""
 OTHERS = (YELLOW, PURPLE, GREEN, ORANGE, SKY, VERMILION, BLUE, "#999999")
 ENDS = ("input", "output", "stem", "head")
-METADATA: dict[str, dict[str, str | None]] = {
-    "svg": {"Date": None, "Creator": "enas"},
-    "png": {"Software": "enas"},
-    "pdf": {"CreationDate": None, "Creator": "enas", "Producer": None},
-}
 MARGIN = 0.2
+BETWEEN, WIDEST = 0.6, 14.0
+"""Inches between two panels, and of a picture with panels side by side."""
 ROW = 0.56
 """Inches from one row of a cell to the next."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A filled outline or a line."""
-
-    points: tuple[Point, ...]
-    """Corners; or, where `curved`, a first point and three more for each cubic curve."""
-    curved: bool = False
-    fill: str = "none"
-    line: str = "none"
-    width: float = 0.9
-    """Points."""
-    dashed: bool = False
-
-
-@dataclass(frozen=True)
-class Text:
-    """One line of text, centred on a point."""
-
-    at: Point
-    words: str
-    size: int = 9
-    bold: bool = False
-    upright: bool = False
-    """Turned to be read from the right."""
-    colour: str = INK
-
-
-Mark = Shape | Text
 
 
 def draw(graph: Graph, path: Path) -> None:
@@ -75,15 +42,16 @@ def draw(graph: Graph, path: Path) -> None:
         path: where; the suffix .svg, .png or .pdf decides the format.
 
     Raises:
-        UsageError: another suffix, or a graph with no nodes, with an edge that ends nowhere, or with a circle.
+        UsageError: another suffix, or a graph with no nodes, with an edge that ends nowhere or in another panel, or with a
+            circle.
         RunError: the place cannot be written.
     """
     form = path.suffix.lower().removeprefix(".")
-    if form not in METADATA:
+    if form not in FORMATS:
         raise UsageError(f"cannot draw to {str(path)!r}: the name of the file must end in .svg, .png or .pdf")
-    marks, size = _framed(graph, _chain(graph) if graph.layout == "chain" else _cell(graph))
+    marks, size = _framed(graph, _panels(graph))
     with replacing(path) as temporary:
-        _paint(marks, size, temporary, form, graph.title)
+        paint(marks, size, temporary, form, graph.title)
 
 
 def colours(graph: Graph) -> dict[str, str]:
@@ -97,6 +65,27 @@ def colours(graph: Graph) -> dict[str, str]:
 
 def _key(kind: str) -> str:
     return "".join(letter for letter in kind.lower() if letter.isalnum())
+
+
+def panels(graph: Graph) -> tuple[Graph, ...]:
+    """Split a graph by the headings of its nodes, in the order in which they first occur.
+
+    Raises:
+        UsageError: the graph cannot be drawn: see `topological`; or an edge joins nodes of two panels.
+    """
+    panel = {node.name: node.panel for node in topological(graph)}
+    for edge in graph.edges:
+        if panel[edge.source] != panel[edge.target]:
+            arrow = f"{edge.source!r} -> {edge.target!r}"
+            raise UsageError(f"cannot draw {graph.title!r}: {arrow} leads to another panel; remove that edge")
+    return tuple(
+        replace(
+            graph,
+            nodes=tuple(node for node in graph.nodes if node.panel == heading),
+            edges=tuple(edge for edge in graph.edges if panel[edge.source] == heading),
+        )
+        for heading in dict.fromkeys(node.panel for node in graph.nodes)
+    )
 
 
 def _mixed(colour: str, other: str, share: float) -> str:
@@ -131,10 +120,30 @@ def _arrow(tip: Point, colour: str, *, down: bool = False) -> Shape:
     return Shape((tip, *back, tip), fill=colour)
 
 
+def _panels(graph: Graph) -> list[Mark]:
+    """The parts of a graph, each below its heading: side by side, or one below another where that would be too wide."""
+    parts = []
+    for panel in panels(graph):
+        part = _chain(panel) if graph.layout == "chain" else _cell(panel)
+        (left, _), (right, top) = bounds(part)
+        if heading := panel.nodes[0].panel:
+            part.append(Text(((left + right) / 2, top + 0.26), heading, 11, bold=True))
+        parts.append(part)
+    corners = [bounds(part) for part in parts]
+    beside = sum(right - left + BETWEEN for (left, _), (right, _) in corners) <= WIDEST
+    marks: list[Mark] = []
+    x = y = 0.0
+    for part, ((left, bottom), (right, top)) in zip(parts, corners, strict=True):
+        dx, dy = (x - left, -top) if beside else (-(left + right) / 2, y - top)
+        marks += [moved(mark, dx, dy) for mark in part]
+        x, y = x + right - left + BETWEEN, y - (top - bottom) - BETWEEN
+    return marks
+
+
 def _chain(graph: Graph) -> list[Mark]:
     """A whole network: boxes from left to right, arcs above; a long row of boxes has its labels turned."""
     nodes, at, colour = topological(graph), positions(graph), colours(graph)
-    longest, upright = max(_width(node.label, 9) for node in nodes), len(nodes) > 8
+    longest, upright = max(text_width(node.label, 9) for node in nodes), len(nodes) > 8
     wide, high = (0.3, longest + 0.22) if upright else (max(longest + 0.2, 0.5), 0.44)
     x = {name: place * (wide + 0.2) for name, (place, _) in at.items()}
     kinds = {node.name: node.kind for node in nodes}
@@ -172,9 +181,9 @@ def _cell(graph: Graph) -> list[Mark]:
     colour, rank = colours(graph), ranks(graph)
     widest: dict[int, float] = {}
     for node in graph.nodes:
-        widest[rank[node.name]] = max(widest.get(rank[node.name], 0.46), _width(node.label, 9) + 0.26)
+        widest[rank[node.name]] = max(widest.get(rank[node.name], 0.46), text_width(node.label, 9) + 0.26)
     wide = {node.name: widest[rank[node.name]] for node in graph.nodes}
-    labels = [_width(edge.label, 8) + 0.1 if edge.label else 0.0 for edge in graph.edges]
+    labels = [text_width(edge.label, 8) + 0.1 if edge.label else 0.0 for edge in graph.edges]
     plan = routed(graph, wide, labels, ROW)
     marks: list[Mark] = []
     for edge, path in zip(graph.edges, plan.paths, strict=True):
@@ -195,14 +204,14 @@ def _cell(graph: Graph) -> list[Mark]:
 
 def _framed(graph: Graph, marks: Sequence[Mark]) -> tuple[list[Mark], Point]:
     """Add the title above and the legend below; return the marks, moved into the picture, and its size."""
-    (left, bottom), (right, top) = _bounds(marks)
+    (left, bottom), (right, top) = bounds(marks)
     middle, room = (left + right) / 2, max(right - left, 4.0)
     title = reversed(textwrap.wrap(graph.title, int(room / 0.12)))
     words = [Text((middle, top + 0.3 + 0.22 * i), line, 12, bold=True) for i, line in enumerate(title)]
     everything = [*marks, *words, *_legend(graph, room, (middle, bottom - 0.36))]
-    (left, bottom), (right, top) = _bounds(everything)
+    (left, bottom), (right, top) = bounds(everything)
     size = (right - left + 2 * MARGIN, top - bottom + 2 * MARGIN)
-    return [_moved(mark, MARGIN - left, MARGIN - bottom) for mark in everything], size
+    return [moved(mark, MARGIN - left, MARGIN - bottom) for mark in everything], size
 
 
 def _legend(graph: Graph, room: float, at: Point) -> list[Mark]:
@@ -217,83 +226,17 @@ def _legend(graph: Graph, room: float, at: Point) -> list[Mark]:
         arc = Shape(((-0.1, -0.05), (-0.1, 0.08), (0.1, 0.08), (0.1, -0.05)), curved=True, line=LINE)
         dashes = Shape(((-0.11, 0.0), (0.11, 0.0)), line=LINE, width=1.3, dashed=True)
         names[arc if graph.layout == "chain" else dashes] = "skip connection"
-    widths = [0.3 + _width(name, 8) for name in names.values()]
+    widths = [0.3 + text_width(name, 8) for name in names.values()]
     x, total = 0.0, sum(widths) + 0.22 * len(widths)
     even = total / math.ceil(total / max(room, 6.0))  # lines of about one length, rather than one full and one short
     lines: list[list[Mark]] = []
     for (sample, name), width in zip(names.items(), widths, strict=True):
         if x >= even * len(lines) - width / 2:
             lines.append([])
-        lines[-1] += [_moved(sample, x + 0.11, 0.0), Text((x + (0.3 + width) / 2, 0.0), name, 8)]
+        lines[-1] += [moved(sample, x + 0.11, 0.0), Text((x + (0.3 + width) / 2, 0.0), name, 8)]
         x += width + 0.22
     marks: list[Mark] = []
     for i, line in enumerate(lines):
-        (left, _), (right, _) = _bounds(line)
-        marks += [_moved(mark, at[0] - (left + right) / 2, at[1] - 0.24 * i) for mark in line]
+        (left, _), (right, _) = bounds(line)
+        marks += [moved(mark, at[0] - (left + right) / 2, at[1] - 0.24 * i) for mark in line]
     return marks
-
-
-def _moved(mark: Mark, dx: float, dy: float) -> Mark:
-    if isinstance(mark, Text):
-        return replace(mark, at=(mark.at[0] + dx, mark.at[1] + dy))
-    return replace(mark, points=tuple((x + dx, y + dy) for x, y in mark.points))
-
-
-def _bounds(marks: Iterable[Mark]) -> tuple[Point, Point]:
-    """The corners at the lower left and the upper right of the marks."""
-    points: list[Point] = []
-    for mark in marks:
-        if isinstance(mark, Text):
-            half = (_width(mark.words, mark.size, bold=mark.bold) / 2, mark.size / 144)
-            w, h = reversed(half) if mark.upright else half
-            points += [(mark.at[0] - w, mark.at[1] - h), (mark.at[0] + w, mark.at[1] + h)]
-        else:
-            ends = mark.points[::3] if mark.curved else mark.points
-            points += ends
-            if mark.curved and len(ends) == 2:  # an arc reaches three quarters of the way to its handles
-                points.append((ends[0][0], 0.25 * ends[0][1] + 0.75 * mark.points[1][1]))
-    xs, ys = zip(*points, strict=True)
-    return (min(xs), min(ys)), (max(xs), max(ys))
-
-
-def _width(words: str, size: int, *, bold: bool = False) -> float:
-    """Measure a text in the font that Matplotlib brings along."""
-    from matplotlib import get_data_path
-    from matplotlib.font_manager import get_font
-
-    font = get_font(f"{get_data_path()}/fonts/ttf/DejaVuSans{'-Bold' if bold else ''}.ttf")
-    font.set_size(100, 72)  # at small sizes the font rounds its widths to whole pixels
-    font.set_text(words)
-    return float(font.get_width_height()[0]) / 64 / 72 * size / 100
-
-
-def _paint(marks: Iterable[Mark], size: Point, path: Path, form: str, title: str) -> None:
-    """Write marks with Matplotlib; it is imported here because it takes long to load."""
-    import matplotlib
-    from matplotlib.figure import Figure
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path as Outline
-
-    style: dict[str, Any]  # Any: Matplotlib's settings have many types
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        fonts = ["DejaVu Sans", "Verdana", "Arial"]  # the first comes with Matplotlib; a viewer of an SVG may lack it
-        matplotlib.rc("font", **{"family": "sans-serif", "sans-serif": fonts})
-        matplotlib.rc("svg", fonttype="none", hashsalt="enas")
-        matplotlib.rc("pdf", fonttype=42)
-        figure = Figure(figsize=size, dpi=min(200, 20000 / max(size)), facecolor="white")
-        for mark in marks:
-            if isinstance(mark, Text):
-                down, turn = 0.36 * mark.size / 72, 90 if mark.upright else 0  # from mid-letter to the base line
-                x, y = (mark.at[0] + down, mark.at[1]) if mark.upright else (mark.at[0], mark.at[1] - down)
-                style = {"size": mark.size, "color": mark.colour, "weight": "bold" if mark.bold else "normal"}
-                style |= {"rotation": turn, "rotation_mode": "anchor", "ha": "center", "va": "baseline"}
-                figure.text(x, y, mark.words, transform=figure.dpi_scale_trans, parse_math=False, **style)
-            else:
-                codes = [Outline.MOVETO] + [Outline.CURVE4 if mark.curved else Outline.LINETO] * (len(mark.points) - 1)
-                style = {"facecolor": mark.fill, "edgecolor": mark.line, "linestyle": "--" if mark.dashed else "-"}
-                width = mark.width if mark.line != "none" else 0
-                style |= {"linewidth": width, "capstyle": "butt", "joinstyle": "round"}
-                outline = Outline(mark.points, codes)
-                figure.add_artist(PathPatch(outline, transform=figure.dpi_scale_trans, **style))
-        figure.savefig(path, format=form, metadata={"Title": title, **METADATA[form]})

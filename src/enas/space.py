@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import nn
 
@@ -21,6 +21,8 @@ class Node:
     """Text inside the box."""
     kind: str
     """What decides the colour and stands in the legend: an operation's name, "input", "output", "reduction", ..."""
+    panel: str = ""
+    """Heading of the part of the drawing where the box stands; parts stand side by side, and no arrow joins them."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,14 @@ class Preset:
     train_augment: AugmentConfig
 
 
+@runtime_checkable
+class FollowsProgress(Protocol):
+    """A stand-alone network that changes over its training (drop-path); the training loop tells it before each step."""
+
+    def set_progress(self, fraction: float) -> None:
+        """Take note of the share of all training steps that is over when this step is: above 0, and 1 at the last step."""
+
+
 @dataclass(frozen=True)
 class Space:
     """Table of contents of a search space. Configs are frozen dataclasses of the space's own; `spec` is its task's `spec`."""
@@ -74,9 +84,11 @@ class Space:
     steps: Callable[[Mapping[str, int]], tuple[Step, ...]]
     """size -> the controller's questions. Raises ArchitectureError when the size is not one of this space."""
     supernet: Callable[..., nn.Module]
-    """(supernet config, spec, running_statistics=bool) -> module; forward(inputs, architecture)."""
+    """(supernet config, spec, running_statistics=bool) -> module; forward(inputs, architecture) gives logits, or in
+    training what else the task's `loss` takes."""
     network: Callable[..., nn.Module]
-    """(network config, spec, architecture) -> stand-alone module; forward(inputs)."""
+    """(network config, spec, architecture) -> stand-alone module; forward(inputs) as above; it may be a
+    `FollowsProgress`."""
     wiring: Callable[[Architecture], Graph]
     """architecture -> drawing."""
     presets: Mapping[str, Preset]

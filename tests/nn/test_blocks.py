@@ -85,6 +85,20 @@ def test_pools_see_the_image_and_never_its_padding(
     assert torch.allclose(Pool(kind)(x), pooled_slowly(x, kind), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["avg_pool", "max_pool"])
+@pytest.mark.parametrize(("height", "width"), [(8, 6), (7, 5), (1, 2)])
+def test_a_pool_of_stride_2_has_every_other_result_of_stride_1(kind: str, height: int, width: int) -> None:
+    x = torch.randn(2, 3, height, width)
+    torch.testing.assert_close(Pool(kind, stride=2)(x), Pool(kind)(x)[:, :, ::2, ::2])
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_a_convolution_of_stride_2_has_every_other_result_of_stride_1(kernel: int) -> None:
+    x, strided, plain = torch.randn(2, 3, 7, 8), conv(3, 4, kernel, stride=2), conv(3, 4, kernel)
+    plain.load_state_dict(strided.state_dict())
+    torch.testing.assert_close(strided(x), plain(x)[:, :, ::2, ::2])
+
+
 @pytest.mark.parametrize("layout", FORMATS)
 @pytest.mark.parametrize("size", [(4, 5), (1, 3), (2, 2)])
 def test_the_gradient_of_an_average_pool_gives_each_pixel_its_share_of_each_window(

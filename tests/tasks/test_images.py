@@ -10,7 +10,7 @@ import torch
 from enas.config import AugmentConfig, DataConfig
 from enas.data.images import ImageData, ImageSplit
 from enas.errors import DataError
-from enas.tasks.images import Batch, ImageTask, Part
+from enas.tasks.images import Batch, ImageTask, Part, WithAuxiliary
 
 PLAIN = AugmentConfig(crop_padding=0, flip=False)
 TRAIN, VALID, TEST = range(20), range(100, 107), range(200, 211)
@@ -172,6 +172,16 @@ def test_loss_and_correct_agree_with_hand_numbers() -> None:
     expected = (math.log(2) + math.log(10 / 8) + math.log(2 + math.e)) / 3
     assert task().loss(logits, batch).item() == pytest.approx(expected, rel=1e-6)
     assert task().correct(logits, batch).item() == 2
+
+
+def test_the_loss_of_an_auxiliary_classifier_is_added_with_its_weight_and_never_counts_as_correct() -> None:
+    batch = Batch(torch.zeros(2, 1, 4, 4), torch.tensor([0, 2]))
+    right, wrong = torch.eye(3)[[0, 2]] * 9, torch.eye(3)[[1, 1]]
+    both = WithAuxiliary(right, wrong, 0.4)
+    expected = task().loss(right, batch) + 0.4 * task().loss(wrong, batch)
+    torch.testing.assert_close(task().loss(both, batch), expected)
+    assert task().correct(both, batch).item() == 2
+    assert task().correct(WithAuxiliary(wrong, right, 0.4), batch).item() == 0
 
 
 def test_loss_has_the_gradient_of_cross_entropy() -> None:

@@ -70,6 +70,17 @@ class Linear(nn.Module):
         return torch.stack([-self.w * brightness, self.w * brightness], dim=1)
 
 
+class Following(Linear):
+    """Also notes what it is told of the progress, and before how many batches."""
+
+    def __init__(self, w: float) -> None:
+        super().__init__(w)
+        self.told: list[tuple[int, float]] = []
+
+    def set_progress(self, fraction: float) -> None:
+        self.told.append((len(self.seen), fraction))
+
+
 def objects(network: nn.Module, config: TrainConfig, task: ImageTask | None = None) -> TrainObjects:
     return TrainObjects(ARCHITECTURE, task or make_task(), network, config)
 
@@ -124,6 +135,12 @@ def test_the_rate_follows_the_cosine_of_the_epoch_or_of_the_step(
     state.epoch, state.step = epoch, step
     state.set_rate()
     assert [group["lr"] for group in state.optimizer.param_groups] == pytest.approx([expected])
+
+
+def test_a_network_that_follows_progress_is_told_before_each_step(tmp_path: Path) -> None:
+    network = Following(1.0)
+    do_train(objects(network, replace(CONFIG, epochs=3)), run_in(tmp_path / "run"))
+    assert network.told == [(step, pytest.approx((step + 1) / 12)) for step in range(12)]
 
 
 @pytest.mark.parametrize("every_step", [False, True])

@@ -27,9 +27,9 @@ def he_normal(weight: Tensor, fan_in: int) -> None:
     nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
 
 
-def conv(channels: int, filters: int, kernel: int = 1, *, groups: int = 1) -> nn.Conv2d:
-    """A convolution of stride 1 that keeps the size, without bias; fan-in counts every input channel, as in the code."""
-    layer = nn.Conv2d(channels, filters, kernel, padding=kernel // 2, groups=groups, bias=False)
+def conv(channels: int, filters: int, kernel: int = 1, *, groups: int = 1, stride: int = 1) -> nn.Conv2d:
+    """A convolution without bias that keeps the size at stride 1; fan-in counts every input channel, as in the code."""
+    layer = nn.Conv2d(channels, filters, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
     he_normal(layer.weight, kernel * kernel * channels)
     return layer
 
@@ -40,17 +40,19 @@ def batch_norm(filters: int, *, running: bool, epsilon: float = EPSILON, relu: b
 
 
 class Pool(nn.Module):
-    """3x3 pooling of stride 1 that keeps the size; an average does not count the padding."""
+    """3x3 pooling that keeps the size at stride 1; an average does not count the padding."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, stride: int = 1) -> None:
         super().__init__()
-        self.kind = kind
+        self.kind, self.stride = kind, stride
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """Pool."""
-        if self.kind == "avg_pool":
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
+        """Pool; at stride 2 an odd height or width is rounded up."""
+        if self.kind == "max_pool":
+            return F.max_pool2d(x, 3, stride=self.stride, padding=1)
+        if self.stride == 1:
             return average_pool(x)
-        return F.max_pool2d(x, 3, stride=1, padding=1)
+        return F.avg_pool2d(x, 3, stride=self.stride, padding=1, count_include_pad=False)
 
 
 def add(first: Float[Tensor, "B C H W"], others: Sequence[Float[Tensor, "B C H W"]]) -> Float[Tensor, "B C H W"]:

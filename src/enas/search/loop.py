@@ -105,10 +105,10 @@ def train_weights(state: Search, bar: Progress, interrupt: Interrupt) -> None:
         group["lr"] = rate
     objects.supernet.train()
     for batch, codes in _batches_with_codes(state):
-        logits = objects.supernet(batch.inputs, objects.decoder(codes))
-        loss = objects.task.loss(logits, batch)
+        output = objects.supernet(batch.inputs, objects.decoder(codes))
+        loss = objects.task.loss(output, batch)
         step_weights(state, loss)
-        right = objects.task.correct(logits.detach(), batch)
+        right = objects.task.correct(output, batch)
         seen = len(batch.labels)
         position.add({"loss": loss.item() * seen, "right": int(right), "seen": seen})
         position.step += 1

@@ -27,6 +27,17 @@ class Batch:
     labels: Int[Tensor, " B"]
 
 
+@dataclass(frozen=True)
+class WithAuxiliary:
+    """What a network with a second classifier half-way returns in training; in evaluation it returns logits alone."""
+
+    logits: Float[Tensor, "B K"]
+    auxiliary: Float[Tensor, "B K"]
+    """Logits of the second classifier."""
+    weight: float
+    """Weight of its cross-entropy in the loss."""
+
+
 class ImageTask:
     """An image data set with the way it is batched and scored. Accuracy in [0, 1] is the reward; the loss is in nats."""
 
@@ -111,12 +122,16 @@ class ImageTask:
         total = sum(len(split) for split in splits)
         return self._plain(splits, torch.randperm(total, generator=generator)[:size])
 
-    def loss(self, logits: Float[Tensor, "B K"], batch: Batch) -> Float[Tensor, ""]:
-        """Mean cross-entropy in nats."""
-        return F.cross_entropy(logits, batch.labels)
+    def loss(self, output: Float[Tensor, "B K"] | WithAuxiliary, batch: Batch) -> Float[Tensor, ""]:
+        """Mean cross-entropy in nats; that of an auxiliary classifier is added with its weight."""
+        if isinstance(output, WithAuxiliary):
+            main, second = F.cross_entropy(output.logits, batch.labels), F.cross_entropy(output.auxiliary, batch.labels)
+            return main + output.weight * second
+        return F.cross_entropy(output, batch.labels)
 
-    def correct(self, logits: Float[Tensor, "B K"], batch: Batch) -> Int[Tensor, ""]:
+    def correct(self, output: Float[Tensor, "B K"] | WithAuxiliary, batch: Batch) -> Int[Tensor, ""]:
         """Number of examples that are classified correctly."""
+        logits = output.logits if isinstance(output, WithAuxiliary) else output
         return (logits.argmax(1) == batch.labels).sum()
 
     def _plain(self, splits: list[ImageSplit], rows: Int[Tensor, " B"]) -> Batch:

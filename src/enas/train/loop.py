@@ -12,6 +12,7 @@ from enas.progress import Progress
 from enas.rng import restore_rng, rng_state
 from enas.run import Run
 from enas.schedules import cosine_with_restarts
+from enas.space import FollowsProgress
 from enas.train.setup import TrainObjects
 from enas.train.test import test
 from enas.weights import load_weights, save_weights
@@ -105,6 +106,12 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
+    def set_progress(self) -> None:
+        """Tell the network how much of the training is over when this step is, if it wants to know."""
+        network, steps = self.objects.network, self.steps_per_epoch()
+        if isinstance(network, FollowsProgress):
+            network.set_progress((self.epoch * steps + self.step + 1) / (self.config.epochs * steps))
+
 
 def train(
     objects: TrainObjects, run: Run, *, console: Any, say: Callable[[str], None], resume: bool = False
@@ -165,8 +172,9 @@ def train_epoch(state: Training, bar: Progress, interrupt: Interrupt) -> None:
     )
     for batch in batches:
         state.set_rate()
-        logits = objects.network(batch.inputs)
-        loss = objects.task.loss(logits, batch)
+        state.set_progress()
+        output = objects.network(batch.inputs)
+        loss = objects.task.loss(output, batch)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if config.grad_clip is not None:
@@ -174,7 +182,7 @@ def train_epoch(state: Training, bar: Progress, interrupt: Interrupt) -> None:
         state.optimizer.step()
         seen = len(batch.labels)
         state.sums["loss"] += loss.item() * seen
-        state.sums["right"] += int(objects.task.correct(logits.detach(), batch))
+        state.sums["right"] += int(objects.task.correct(output, batch))
         state.sums["seen"] += seen
         state.step += 1
         bar.advance(1, loss=loss.item())
