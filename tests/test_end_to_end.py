@@ -211,3 +211,8 @@ def test_a_bare_switch_does_not_swallow_the_word_after_it(capfd: pytest.CaptureF
     assert "unknown space 'marco'" in capfd.readouterr().err
     assert main(["search", "--flip", "macro", "--dataset", "/no/such/folder"]) == 2
     assert "/no/such/folder" in capfd.readouterr().err
+
+
+def test_the_space_may_stand_after_flags_with_values(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "--epochs", "3", "macro", "--dataset", "/no/such/folder", "--out", str(tmp_path / "r")]) == 2
+    assert "/no/such/folder" in capfd.readouterr().err

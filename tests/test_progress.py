@@ -3,9 +3,10 @@
 import io
 from dataclasses import dataclass
 
+import pytest
 from rich.console import Console
 
-from enas.progress import Progress
+from enas.progress import Progress, reading
 
 
 @dataclass
@@ -70,3 +71,15 @@ def test_bar_on_a_terminal() -> None:
     assert "5/10" in shown
     assert "reward 0.25" in shown
     assert "a line for the user" in shown
+
+
+def test_reading_counts_anew_when_the_total_changes_and_is_silent_while_it_is_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("enas.progress.FIRST_LINE", 0.0)
+    console = Console(file=io.StringIO(), width=200)
+    with reading(console) as tell:
+        for done, total in ((5, 0), (1, 4), (4, 4), (2, 10)):
+            tell(done, total)
+    lines = console.file.getvalue().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["reading the data: 1/4", "reading the data: 2/10"]

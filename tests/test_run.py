@@ -76,7 +76,7 @@ def test_logs_are_lines_of_json_and_tensorboard(run: Run) -> None:
     assert (run.path / "metrics.jsonl").read_text() == '{"step": 1, "train/loss": 0.1, "a": 2}\n'
     assert (run.path / "timing.jsonl").read_text() == '{"step": 1, "time/rate": 1000000000.0}\n'
     line = json.loads((run.path / "architectures.jsonl").read_text())
-    assert line == {"step": 1, "reward": 0.5, "architecture": {"space": "macro"}}
+    assert line == {"step": 1, "score": 0.5, "architecture": {"space": "macro"}}
     events = EventAccumulator(str(run.path / "tensorboard")).Reload()
     assert set(events.Tags()["scalars"]) == {"train/loss", "a", "time/rate"}
     assert [(e.step, e.value) for e in events.Scalars("train/loss")] == [(1, pytest.approx(0.1))]

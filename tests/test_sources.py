@@ -155,3 +155,15 @@ def test_more_random_architectures_begin_with_the_fewer() -> None:
 def test_a_space_named_by_a_bad_path_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=r"give module\.attribute"):
         load(name)
+
+
+def test_a_space_without_a_cpu_recipe_takes_its_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = replace(load("macro"), presets={"tiny": load("macro").presets["demo"]})
+    monkeypatch.setattr("enas.sources.load", lambda name: space)
+    found = find("random:macro:1")
+    assert found.preset == "tiny"
+    assert found.architecture.size == {"layers": 4}
+
+
+def test_a_space_of_a_module_bears_the_name_by_which_it_is_found() -> None:
+    assert load("enas.spaces.macro.SPACE").name == "enas.spaces.macro.SPACE"

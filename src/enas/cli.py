@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,7 +96,11 @@ def _first(arguments: list[str], verb: str, positional: str) -> tuple[str | None
     peek.add_argument("--preset")
     peek.add_argument("--out", type=Path)
     peek.add_argument("--resume", action="store_true")
-    known, _ = peek.parse_known_args(arguments)
+    # A word after a flag may be that flag's value: a word that is not wins, wherever it stands.
+    free = [
+        word for before, word in pairwise(["", *arguments]) if not word.startswith("-") and not before.startswith("-")
+    ]
+    known, _ = peek.parse_known_args([*free[:1], *arguments])
     if known.subject is None and not {"-h", "--help"} & set(arguments):
         raise UsageError(f"enas {verb} needs {positional}: see enas {verb} --help")
     return known.subject, known
@@ -124,13 +129,13 @@ def _search(arguments: list[str]) -> None:
 
     subject, known = _first(arguments, "search", "a SPACE")
     space = load(subject or "macro")
-    out = known.out or Path("runs") / f"{space.name}-{known.preset or 'cpu'}"
+    out = known.out or Path("runs") / f"{space.name}-{known.preset or space.default_preset}"
     if known.resume and known.preset is None and (out / "config.json").is_file():
         defaults = SearchSettings.from_json(Run.open(out).settings, str(out))
     else:
         defaults = SearchSettings.from_preset(space, known.preset or "cpu", DataConfig())
     parser = _parser("search", positional="SPACE", out=True)
-    parser.add_argument("--preset", help=f"{', '.join(space.presets)} (default: cpu)")
+    parser.add_argument("--preset", help=f"{', '.join(space.presets)} (default: {space.default_preset})")
     parts = ("data", "supernet", "controller", "search", "augment")
     for part in parts:
         add_flags(parser, getattr(defaults, part))

@@ -1,5 +1,6 @@
 """What the verbs of the command line do, as functions of settings and a runtime."""
 
+import math
 import os
 from dataclasses import fields, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TypeVar
 from enas import draw as drawing
 from enas.architecture import Architecture
 from enas.errors import RunError, UsageError
+from enas.progress import reading
 from enas.run import Run
 from enas.runtime import Runtime
 from enas.search import loop as search_loop
@@ -17,7 +19,7 @@ from enas.search.setup import SearchSettings
 from enas.sources import Source, find
 from enas.train import loop as train_loop
 from enas.train import setup as train_setup
-from enas.train.setup import TrainSettings
+from enas.train.setup import TrainObjects, TrainSettings
 from enas.train.test import test as test_network
 from enas.weights import load_weights
 
@@ -35,7 +37,8 @@ def search(settings: SearchSettings, out: Path, runtime: Runtime, *, resume: boo
     """
     settings = _freeze(settings)
     run = _open_or_check(settings, out, resume)
-    objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device)
+    with reading(runtime.console) as progress:
+        objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device, progress=progress)
     run = run or Run.create(out, settings.to_json())  # not before all is known to fit
     for note in objects.task.notes:
         runtime.say(note)
@@ -59,7 +62,8 @@ def derive(path: Path, samples: int | None, runtime: Runtime) -> Derivation:
     settings = SearchSettings.from_json(run.settings, str(path))
     if samples is not None:
         settings = replace(settings, search=replace(settings.search, derive_samples=samples))
-    objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device)
+    with reading(runtime.console) as progress:
+        objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device, progress=progress)
     found = search_loop.derive_from(objects, run, console=runtime.console)
     report_derivation(found, path, runtime)
     return found
@@ -68,10 +72,11 @@ def derive(path: Path, samples: int | None, runtime: Runtime) -> Derivation:
 def report_derivation(found: Derivation, out: Path, runtime: Runtime) -> None:
     """Tell the user what was found, how it compares with chance, and what to do next."""
     better = "better" if found.difference > 2 * found.standard_error else "not clearly better"
+    error = "unknown" if math.isnan(found.standard_error) else f"{found.standard_error:.4f}"
     runtime.say(f"on {found.examples:,} validation examples, supernet accuracy (not final accuracy):")
     runtime.say(
         f"  searched {found.searched_mean:.4f}, random {found.random_mean:.4f}, searched minus random "
-        f"{found.difference:+.4f} +- {found.standard_error:.4f} (standard error): {better} than chance"
+        f"{found.difference:+.4f} +- {error} (standard error): {better} than chance"
     )
     runtime.say(f"  best {found.best.score:.4f}: {out / 'architecture.json'}; all ranked: {out / 'candidates.json'}")
     runtime.say(f"next: enas train {out}    (from scratch; only that tells what the architecture is worth)")
@@ -91,9 +96,7 @@ def train(
     file = out / "architecture.json"
     if run is not None and file.is_file() and Architecture.load(file) != source.architecture:
         raise RunError(f"{out} trains another architecture than {source.where}: give it another --out")
-    objects = train_setup.build(
-        settings, source.architecture, cache=runtime.cache, device=runtime.device, where=source.where
-    )
+    objects = _training(settings, source.architecture, source.where, runtime)
     run = run or Run.create(out, settings.to_json())  # not before all is known to fit
     source.architecture.save(file)
     for note in objects.task.notes:
@@ -118,7 +121,7 @@ def test(path: Path, runtime: Runtime) -> dict[str, int | float]:
     run = Run.open(path)
     settings = TrainSettings.from_json(run.settings, str(path))
     architecture = Architecture.load(path / "architecture.json")
-    objects = train_setup.build(settings, architecture, cache=runtime.cache, device=runtime.device, where=str(path))
+    objects = _training(settings, architecture, str(path), runtime)
     load_weights(path / train_loop.BEST, objects.network)
     result = test_network(objects.network, objects.task, "test", train_loop.SCORING_BATCH)
     runtime.say(f"{path}: test accuracy {result['test/accuracy']:.4f}, test loss {result['test/loss']:.4f} nats")
@@ -134,6 +137,13 @@ def draw(text: str, output: Path, runtime: Runtime) -> None:
     source = find(text)
     drawing.draw(source.space.wiring(source.architecture), output)
     runtime.say(f"drawn: {output}")
+
+
+def _training(settings: TrainSettings, architecture: Architecture, where: str, runtime: Runtime) -> TrainObjects:
+    with reading(runtime.console) as progress:
+        return train_setup.build(
+            settings, architecture, cache=runtime.cache, device=runtime.device, where=where, progress=progress
+        )
 
 
 def _freeze(settings: Settings) -> Settings:

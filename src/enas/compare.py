@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.table import Table
 
 from enas import commands
-from enas.bounds import check
 from enas.errors import UsageError
 from enas.files import write_text
 from enas.runtime import Runtime
@@ -48,7 +47,6 @@ def compare(
     """
     if random < 1:
         raise UsageError(f"--random must be at least 1, got {random}")
-    check(settings.data)
     task = source.space.task.load(settings.data, settings.augment, cache=runtime.cache, device=runtime.device)
     task.examples("test")  # refused now rather than after the first training
     drawn = draw_uniformly(source.space, dict(source.architecture.size), random, seed=settings.train.seed)

@@ -17,7 +17,7 @@ class DataConfig:
     """Name of a data set (digits, cifar10), or a folder of your own; None: the embedded data, without any download."""
     image_size: Count | None = None
     """Height and width to which images are resized, in pixels; None: their own size, 32 for photographs."""
-    valid_fraction: float = 0.1
+    valid_fraction: Annotated[float, Bounds(0, 1, open_low=True, open_high=True)] = 0.1
     """Share of the training images held out for the controller's reward where the data has no validation split."""
     skip_bad_images: bool = False
     """Leave out images that cannot be read, and count them, instead of stopping at the first."""

@@ -1,7 +1,7 @@
 """The questions that a controller answers, as plain data (no torch).
 
 A search space is a sequence of `Step`. Each step is one tick of the controller's LSTM: it may ask one question, and it may
-leave a node that later questions point at by name. `enas-recipe` section 1 of `docs/paper.md` maps the published controllers
+leave a node that later questions point at by name. section 1 of `docs/paper.md` maps the published controllers
 to these types.
 """
 

@@ -1,7 +1,8 @@
 """How far a long piece of work is: a bar on a terminal, a plain line now and then elsewhere."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, final
@@ -13,6 +14,23 @@ FIRST_LINE: Final = 10.0
 """Seconds before the first plain line."""
 NEXT_LINE: Final = 30.0
 """Seconds between plain lines."""
+
+
+@contextmanager
+def reading(console: Console, description: str = "reading the data") -> Iterator[Callable[[int, int], None]]:
+    """Gives a function to be told how much of the data is read, and how much there is; 0 while that is unknown."""
+    with ExitStack() as stack:
+        bar: Progress | None = None
+
+        def tell(done: int, total: int) -> None:
+            nonlocal bar
+            if total and (bar is None or bar.total != total):
+                stack.pop_all().close()
+                bar = stack.enter_context(Progress(description, total, console=console))
+            if bar is not None and total:
+                bar.advance(done - bar.done)
+
+        yield tell
 
 
 @final

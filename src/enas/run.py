@@ -113,13 +113,13 @@ class Run:
         """
         self._log_figures(TIMING, step, timings)
 
-    def log_architecture(self, step: int, architecture_json: Mapping[str, Any], reward: float) -> None:
-        """Append an architecture and its reward to architectures.jsonl.
+    def log_architecture(self, step: int, architecture_json: Mapping[str, Any], score: float) -> None:
+        """Append an architecture and its validation score to architectures.jsonl.
 
         Raises:
             RunError: the disk is full, or the folder cannot be written.
         """
-        self._append(ARCHITECTURES, {"step": step, "reward": float(reward), "architecture": dict(architecture_json)})
+        self._append(ARCHITECTURES, {"step": step, "score": float(score), "architecture": dict(architecture_json)})
 
     def save(self, state: Mapping[str, object]) -> None:
         """Write a checkpoint of plain types and tensors, with the lengths that the logs have now.

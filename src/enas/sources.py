@@ -38,15 +38,13 @@ def find(text: str) -> Source:
         EnasError: there is no such architecture.
     """
     if text.startswith("published:"):
-        architecture = published(text.removeprefix("published:"))
-        return Source(architecture, load(architecture.space), text, DataConfig(), "cpu", None)
+        return _alone(published(text.removeprefix("published:")), text)
     if text.startswith("random:"):
         return _random(text)
     path = Path(text)
     if path.is_dir():
         return _from_run(path)
-    architecture = _load(path)
-    return Source(architecture, load(architecture.space), str(path), DataConfig(), "cpu", None)
+    return _alone(_load(path), str(path))
 
 
 def draw_uniformly(space: Space, size: dict[str, int], n: int, seed: int) -> list[Architecture]:
@@ -55,6 +53,12 @@ def draw_uniformly(space: Space, size: dict[str, int], n: int, seed: int) -> lis
     generator = torch.Generator().manual_seed(seed)
     decoder = Decoder(space.name, steps, size)
     return [decoder(sample_uniformly(steps, 1, generator)[0]) for _ in range(n)]  # one by one: more add to fewer
+
+
+def _alone(architecture: Architecture, where: str) -> Source:
+    """An architecture without a run: the space's default recipe, the embedded data."""
+    space = load(architecture.space)
+    return Source(architecture, space, where, DataConfig(), space.default_preset, None)
 
 
 def _load(path: Path) -> Architecture:
@@ -68,9 +72,9 @@ def _random(text: str) -> Source:
     if seed and not (seed.isascii() and seed.isdigit() and int(seed) < 2**62):
         raise UsageError(f"{text}: the seed must be a whole number, as in random:macro:1")
     space = load(name)
-    size = dict(space.size(space.presets["cpu"].supernet))
+    size = dict(space.size(space.presets[space.default_preset].supernet))
     architecture = draw_uniformly(space, size, 1, int(seed or 0))[0]
-    return Source(architecture, space, text, DataConfig(), "cpu", None)
+    return _alone(architecture, text)
 
 
 def _from_run(path: Path) -> Source:

@@ -95,3 +95,8 @@ class Space:
     """"paper", "cpu", "demo", ..."""
     published: Mapping[str, str]
     """Name of a published architecture -> file name in the space's folder `published`."""
+
+    @property
+    def default_preset(self) -> str:
+        """The recipe that is used where none is named: "cpu", or else the first."""
+        return "cpu" if "cpu" in self.presets else next(iter(self.presets))

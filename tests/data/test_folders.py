@@ -168,7 +168,7 @@ def test_sizes(
     assert (data.spec.height, data.spec.width) == expected
     assert any("resized to" in note for note in data.notes) == (size != expected[::-1])
     if size != expected[::-1]:
-        note = f"resized to {expected[0]}x{expected[1]} pixels from {size[1]}x{size[0]}; image_size sets another size"
+        note = f"resized to {expected[0]}x{expected[1]} pixels from {size[1]}x{size[0]}; --image-size sets another size"
         assert note in data.notes
     assert any("cropped" in note for note in data.notes) == (size == (65, 20))
 
@@ -178,7 +178,7 @@ def test_mixed_sizes_and_colours_are_noted(root: Path, tmp_path: Path) -> None:
     save_classes(root / "train", ["b"], 3, size=(10, 10), mode="L")
     data = load(root, tmp_path)
     assert data.spec == ImageSpec(channels=3, height=32, width=32, classes=2)
-    assert "resized to 32x32 pixels from sizes between 10x10 and 30x20; image_size sets another size" in data.notes
+    assert "resized to 32x32 pixels from sizes between 10x10 and 30x20; --image-size sets another size" in data.notes
     assert "3 images that are not square are cropped to the square in their middle" in data.notes
     assert "3 grey images become colour images like the others" in data.notes
 
@@ -263,7 +263,7 @@ def test_bad_images(root: Path, tmp_path: Path, damage: str, caplog: pytest.LogC
     bad = root / "train" / "b" / "3.jpg"
     content = {"truncated": bad.read_bytes()[:-400], "text": b"no image", "empty": b""}[damage]
     bad.write_bytes(content)
-    with pytest.raises(DataError, match=r"cannot read the image .*train/b/3.jpg \(.+\): .*skip_bad_images"):
+    with pytest.raises(DataError, match=r"cannot read the image .*train/b/3.jpg \(.+\): .*--skip-bad-images"):
         load(root, tmp_path)
     with caplog.at_level(logging.WARNING):
         data = load(root, tmp_path, skip_bad_images=True)

@@ -32,7 +32,7 @@ def test_paths_that_lead_nowhere(tmp_path: Path) -> None:
 
 
 def test_settings_out_of_range(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"valid_fraction is 1.5"):
+    with pytest.raises(UsageError, match=r"--valid-fraction must be less than 1, got 1.5"):
         load_images(DataConfig(valid_fraction=1.5), tmp_path)
-    with pytest.raises(UsageError, match="image_size is 0"):
+    with pytest.raises(UsageError, match="--image-size must be at least 1"):
         load_images(DataConfig(image_size=0), tmp_path)

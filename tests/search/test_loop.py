@@ -441,7 +441,7 @@ def test_figures_of_a_certain_policy_have_their_closed_forms(tmp_path: Path) -> 
             rel=1e-4,
         )
     best = jsonl(run, "architectures.jsonl")
-    assert [line["reward"] for line in best] == [1.0, 1.0]
+    assert [line["score"] for line in best] == [1.0, 1.0]
     assert [line["architecture"]["choices"]["first"] for line in best] == ["good", "good"]
     assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
     assert f"loss {lead:.3f}, supernet accuracy of sampled architectures 1.000, best 1.000" in lines[0]
@@ -464,10 +464,10 @@ def test_evaluation_logs_mean_and_best_of_what_was_sampled(tmp_path: Path) -> No
     do_search(toy(config, supernet=supernet), run)
     (line,) = jsonl(run, "metrics.jsonl")
     (best,) = jsonl(run, "architectures.jsonl")
-    assert line["valid/best_accuracy"] == best["reward"] >= line["valid/sampled_accuracy"]
+    assert line["valid/best_accuracy"] == best["score"] >= line["valid/sampled_accuracy"]
     assert line["valid/sampled_accuracy"] * 6 * 8 == pytest.approx(round(line["valid/sampled_accuracy"] * 6 * 8))
     found = Architecture.from_json(json.dumps(best["architecture"]))
-    assert best["reward"] == (2 + 3 * good(found)) / 8
+    assert best["score"] == (2 + 3 * good(found)) / 8
 
 
 def test_without_controller_steps_the_policy_stays_and_the_weights_are_trained(tmp_path: Path) -> None:
@@ -577,7 +577,7 @@ def test_a_stopped_and_resumed_search_gives_the_same_as_one_in_a_go(at: int, tmp
     again = objects(None)
     torch.manual_seed(999)
     assert do_search(again, Run.open(cut.path), resume=True, lines=lines) == expected
-    assert lines[0].startswith("resumed at epoch ")
+    assert lines[0].startswith("resumed after ")
     for name in ("metrics.jsonl", "architectures.jsonl", "candidates.json", "architecture.json"):
         assert (cut.path / name).read_bytes() == (whole.path / name).read_bytes()
 

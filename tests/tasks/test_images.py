@@ -118,7 +118,7 @@ def test_scoring_has_a_fixed_order_that_mixes_the_classes() -> None:
     )
     labels = [batch.labels.tolist() for batch in ordered.scoring_batches("train", 8)]
     assert labels == [batch.labels.tolist() for batch in ordered.scoring_batches("train", 8)]
-    assert [len(row) for row in labels] == [8, 8, 4]
+    assert [len(row) for row in labels] == [7, 7, 6], "as equal as can be"
     assert all(len(set(row)) > 1 for row in labels)
 
 
@@ -132,7 +132,7 @@ def test_scoring_sees_each_example_once_and_unchanged(part: Part, expected: rang
 def test_a_limited_scoring_is_the_beginning_of_the_whole() -> None:
     whole = [number for batch in task().scoring_batches("train", 4) for number in numbers(batch)]
     limited = [numbers(batch) for batch in task().scoring_batches("train", 4, 10)]
-    assert [len(batch) for batch in limited] == [4, 4, 2]
+    assert [len(batch) for batch in limited] == [4, 3, 3]
     assert [number for batch in limited for number in batch] == whole[:10]
     assert [len(batch) for batch in task().scoring_batches("valid", 4, 1000) for batch in [numbers(batch)]] == [4, 3]
 

@@ -344,7 +344,7 @@ def test_a_run_that_ran_out_of_time_can_be_given_more(tmp_path: Path, monkeypatc
     again = Slow(-9.0, clock)
     do_train(objects(again, replace(CONFIG, max_hours=5.5)), Run.open(run.path), resume=True, lines=lines)
     assert again.seen == []  # hours of the first part count
-    assert lines == ["resumed at epoch 2 of 4", "time is up after 1 of 4 epochs"]
+    assert lines == ["resumed after 1 of 4 epochs", "time is up after 1 of 4 epochs"]
     more = Slow(-9.0, clock)
     result = do_train(objects(more, CONFIG), Run.open(run.path), resume=True)
     assert len(more.seen) == 16 - 6

@@ -166,7 +166,9 @@ def _try(read: Callable[[Path], R], path: Path) -> R | str:
 def _note_bad(plan: Plan, place: int, reason: str, skip: bool, bad: dict[int, str]) -> None:
     if not skip:
         path = plan.root / plan.files[place].path
-        raise DataError(f"cannot read the image {path} ({reason}): mend or remove it, or set skip_bad_images")
+        raise DataError(
+            f"cannot read the image {path} ({reason}): mend or remove it, or leave it out with --skip-bad-images"
+        )
     bad[place] = reason
 
 
@@ -186,7 +188,7 @@ def _choose_shape(headers: Counter[Header], image_size: int | None) -> tuple[Sha
     if set(sizes) != {(side, side)}:
         smallest, largest = (f"{h}x{w}" for h, w in (min(sizes, key=math.prod), max(sizes, key=math.prod)))
         found = smallest if len(sizes) == 1 else f"sizes between {smallest} and {largest}"
-        notes.append(f"resized to {side}x{side} pixels from {found}; image_size sets another size")
+        notes.append(f"resized to {side}x{side} pixels from {found}; --image-size sets another size")
     cropped = sum(count for (h, w), count in sizes.items() if h != w)
     if cropped:
         notes.append(f"{cropped:,} images that are not square are cropped to the square in their middle")

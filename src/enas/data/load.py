@@ -1,15 +1,17 @@
 """From the name of a data set, or a folder, to images."""
 
 import difflib
+from dataclasses import replace
 from pathlib import Path
 
+from enas.bounds import check
 from enas.config import DataConfig
 from enas.data.cifar10 import binary_folder, load_cifar10, read_cifar10
 from enas.data.embedded import load_digits
 from enas.data.folders import MEMORY_BYTES, load_folder
 from enas.data.images import ImageData
 from enas.data.progress import Progress
-from enas.errors import DataError, UsageError
+from enas.errors import DataError
 
 _NAMES = ("digits", "cifar10")
 
@@ -31,11 +33,11 @@ def load_images(
         UsageError: a setting is out of range.
         RunError: the cache folder cannot be written.
     """
-    if not 0 < config.valid_fraction < 1:
-        raise UsageError(f"valid_fraction is {config.valid_fraction}: choose a share between 0 and 1, such as 0.1")
-    if config.image_size is not None and config.image_size < 1:
-        raise UsageError(f"image_size is {config.image_size}: choose a number of pixels, such as 32")
-    if config.dataset is None or config.dataset == "digits":
+    check(config)
+    if config.dataset is None:
+        digits = load_digits(config.data_seed)
+        return replace(digits, notes=("no --dataset given: the embedded digits", *digits.notes))
+    if config.dataset == "digits":
         return load_digits(config.data_seed)
     if config.dataset in ("cifar10", "cifar"):
         return load_cifar10(cache, progress)

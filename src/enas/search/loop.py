@@ -1,7 +1,6 @@
 """The search: shared weights and controller in turns, epoch by epoch (Pham et al. 2018, section 2.2)."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -38,19 +37,17 @@ def search(
     """
     state = Search(objects, run)
     if resume and state.restore():
-        say(f"resumed at epoch {state.position.epoch + 1} of {state.config.epochs}")
+        say(f"resumed after {state.position.epoch} of {state.config.epochs} epochs")
     config, position = state.config, state.position
     per_epoch = state.steps_per_epoch() + config.controller_steps
     done = position.epoch * per_epoch + (position.phase == "controller") * state.steps_per_epoch() + position.step
     with Interrupt() as interrupt, Progress("search", config.epochs * per_epoch, console=console, done=done) as bar:
         while position.epoch < config.epochs and not state.out_of_time():
-            begin = time.monotonic()
             train_weights(state, bar, interrupt)
-            middle = time.monotonic()
             train_controller(state, bar, interrupt)
             if state.out_of_time():
                 break
-            say(finish_epoch(state, middle - begin, time.monotonic() - middle))
+            say(finish_epoch(state))
             state.save()
     if position.epoch < config.epochs:
         say(f"time is up after {position.epoch} of {config.epochs} epochs: deriving from what was found so far")
@@ -104,6 +101,7 @@ def train_weights(state: Search, bar: Progress, interrupt: Interrupt) -> None:
     for group in state.weights_optimizer.param_groups:
         group["lr"] = rate
     objects.supernet.train()
+    state.start_clock()
     for batch, codes in _batches_with_codes(state):
         output = objects.supernet(batch.inputs, objects.decoder(codes))
         loss = objects.task.loss(output, batch)
@@ -111,7 +109,7 @@ def train_weights(state: Search, bar: Progress, interrupt: Interrupt) -> None:
         right = objects.task.correct(output, batch)
         seen = len(batch.labels)
         position.add({"loss": loss.item() * seen, "right": int(right), "seen": seen})
-        position.step += 1
+        state.count_step()
         bar.advance(1, loss=loss.item())
         state.pause(interrupt)
         if state.out_of_time():  # before the next batch is made, so that going on later makes the same one
@@ -161,6 +159,7 @@ def train_controller(state: Search, bar: Progress, interrupt: Interrupt) -> None
     if position.phase != "controller":
         return
     objects.supernet.eval()
+    state.start_clock()
     while position.step < config.controller_steps and not state.out_of_time():
         sample = objects.controller(config.controller_samples, generator=state.generator)
         scores = reward(state, sample.codes)
@@ -170,7 +169,7 @@ def train_controller(state: Search, bar: Progress, interrupt: Interrupt) -> None
         state.controller_optimizer.step()
         rate = objects.decoder.skip_rate(sample.codes)
         position.add(figures if rate is None else {**figures, "controller/skip_rate": rate})
-        position.step += 1
+        state.count_step()
         bar.advance(1, reward=figures["controller/reward"])
         state.pause(interrupt)
 
@@ -192,7 +191,7 @@ def reward(state: Search, codes: Tensor) -> list[float]:
     return scores
 
 
-def finish_epoch(state: Search, weights_seconds: float, controller_seconds: float) -> str:
+def finish_epoch(state: Search) -> str:
     """Evaluate sampled architectures, log the epoch, move on to the next; returns the line for the user."""
     position, config, objects = state.position, state.config, state.objects
     with torch.no_grad():
@@ -209,15 +208,17 @@ def finish_epoch(state: Search, weights_seconds: float, controller_seconds: floa
         "valid/sampled_accuracy": sum(scores) / len(scores),
         "valid/best_accuracy": scores[best],
     }
+    spent = position.spent
     position.epoch, position.phase, position.step = position.epoch + 1, "weights", 0
+    position.spent = dict.fromkeys(spent, 0.0)
     state.run.log(position.epoch, metrics)
     state.run.log_architecture(position.epoch, json.loads(objects.decoder(codes[best]).to_json()), scores[best])
     timings = {
-        "time/images_per_second": sums["seen"] / max(weights_seconds, 1e-9),
+        "time/images_per_second": sums["seen"] / max(spent["weights"], 1e-9),
         "time/architectures_per_second": config.controller_steps
         * config.controller_samples
-        / max(controller_seconds, 1e-9),
-        "time/epoch_seconds": weights_seconds + controller_seconds,
+        / max(spent["controller"], 1e-9),
+        "time/epoch_seconds": spent["weights"] + spent["controller"],
     }
     state.run.log_timing(position.epoch, timings)
     return (

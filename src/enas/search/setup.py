@@ -11,6 +11,7 @@ from torch import nn
 from enas.bounds import check
 from enas.config import AugmentConfig, ControllerConfig, DataConfig, SearchConfig
 from enas.controller import Controller
+from enas.data.progress import Progress
 from enas.errors import RunError, UsageError
 from enas.flags import from_dict
 from enas.search.scoring import Decoder
@@ -85,7 +86,9 @@ class SearchObjects:
     config: SearchConfig
 
 
-def build(settings: SearchSettings, *, cache: Path, device: torch.device) -> SearchObjects:
+def build(
+    settings: SearchSettings, *, cache: Path, device: torch.device, progress: Progress | None = None
+) -> SearchObjects:
     """Read the data and make supernet and controller, seeded.
 
     Raises:
@@ -94,7 +97,7 @@ def build(settings: SearchSettings, *, cache: Path, device: torch.device) -> Sea
     for part in (settings.data, settings.supernet, settings.controller, settings.search, settings.augment):
         check(part)
     space = load(settings.space)
-    task = space.task.load(settings.data, settings.augment, cache=cache, device=device)
+    task = space.task.load(settings.data, settings.augment, cache=cache, device=device, progress=progress)
     torch.manual_seed(settings.search.seed)
     running = settings.search.batch_norm == "running"
     supernet = space.supernet(settings.supernet, task.spec, running_statistics=running)

@@ -29,6 +29,8 @@ class Position:
     """Time spent so far, over all parts of an interrupted search."""
     sums: dict[str, float] = field(default_factory=dict)
     """Sums over the steps of the epoch, for its line in the log."""
+    spent: dict[str, float] = field(default_factory=lambda: {"weights": 0.0, "controller": 0.0})
+    """Seconds of each phase of this epoch, over all parts of an interrupted search."""
 
     def add(self, figures: dict[str, float]) -> None:
         """Add to the sums."""
@@ -58,7 +60,7 @@ class Search:
             eps=config.controller_epsilon,
         )
         self.position = Position()
-        self._started = self._saved = time.monotonic()
+        self._started = self._saved = self._mark = time.monotonic()
 
     def restore(self, *, rewind: bool = True) -> bool:
         """Take up the newest checkpoint; False when there is none. `rewind` cuts the logs back to it."""
@@ -89,6 +91,16 @@ class Search:
             "rng": rng_state(self.generator),
         }
         self.run.save(state)
+
+    def start_clock(self) -> None:
+        """What is spent from now on counts for the phase under way."""
+        self._mark = time.monotonic()
+
+    def count_step(self) -> None:
+        """One more step of the phase under way is done."""
+        now = time.monotonic()
+        self.position.spent[self.position.phase] += now - self._mark
+        self.position.step, self._mark = self.position.step + 1, now
 
     def pause(self, interrupt: Interrupt) -> None:
         """Save when it is time to, and stop when the user asked for it.

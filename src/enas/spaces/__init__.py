@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
 from enas.architecture import Architecture
@@ -39,7 +40,7 @@ def load(name: str) -> Space:
         raise UsageError(f"cannot load the space {name!r}: {error}") from error
     if not isinstance(space, Space):
         raise UsageError(f"{name} is a {type(space).__name__}, not an enas.space.Space")
-    return space
+    return replace(space, name=name)  # by which an architecture finds its space again
 
 
 def published(name: str) -> Architecture:

@@ -14,6 +14,7 @@ from enas.config import AugmentConfig, DataConfig
 from enas.data.augment import augment, normalise
 from enas.data.images import ImageData, ImageSpec, ImageSplit
 from enas.data.load import load_images
+from enas.data.progress import Progress
 from enas.errors import DataError
 
 Part = Literal["train", "train+valid", "valid", "test"]
@@ -42,21 +43,26 @@ class ImageTask:
     """An image data set with the way it is batched and scored. Accuracy in [0, 1] is the reward; the loss is in nats."""
 
     metric = "accuracy"
-    default_dataset = "digits"
 
     def __init__(self, data: ImageData, augment_config: AugmentConfig, device: torch.device) -> None:
         self.data, self.augment_config, self.device = data, augment_config, device
 
     @classmethod
     def load(
-        cls, config: DataConfig, augment_config: AugmentConfig, *, cache: Path, device: torch.device
+        cls,
+        config: DataConfig,
+        augment_config: AugmentConfig,
+        *,
+        cache: Path,
+        device: torch.device,
+        progress: Progress | None = None,
     ) -> "ImageTask":
-        """Read the data set that a configuration names.
+        """Read the data set that a configuration names, telling `progress` how far it is.
 
         Raises:
             DataError: it is missing, damaged or unfit.
         """
-        return cls(load_images(config, cache), augment_config, device)
+        return cls(load_images(config, cache, progress=progress), augment_config, device)
 
     @property
     def spec(self) -> ImageSpec:
@@ -107,13 +113,14 @@ class ImageTask:
 
         Args:
             part: What to score on.
-            size: Examples in a batch; the last may be smaller.
+            size: Most examples in a batch. The batches are as equal as can be: batch norm may normalise each by itself, and a
+                small last one would be scored worse than the others.
             limit: Examples in all; None: the whole part.
         """
         splits = self._splits(part)
         total = sum(len(split) for split in splits)
         order = torch.randperm(total, generator=torch.Generator().manual_seed(total))[:limit]
-        for rows in order.split(size):
+        for rows in order.tensor_split(-(-len(order) // size)):
             yield self._plain(splits, rows)
 
     def random_batch(self, part: Part, size: int, generator: torch.Generator) -> Batch:

@@ -41,6 +41,7 @@ class Training:
         self.best = -1.0
         self.sums = {"loss": 0.0, "right": 0, "seen": 0}
         self.seconds = 0.0
+        self.spent = 0.0  # seconds in this epoch, over all parts of an interrupted training
         self._started = self._saved = time.monotonic()
 
     def restore(self) -> bool:
@@ -51,7 +52,7 @@ class Training:
         self.objects.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.order_seed = state["epoch"], state["step"], state["order_seed"]
-        self.best, self.sums, self.seconds = state["best"], state["sums"], state["seconds"]
+        self.best, self.sums, self.seconds, self.spent = (state[name] for name in ("best", "sums", "seconds", "spent"))
         restore_rng(state["rng"], self.generator)
         return True
 
@@ -70,6 +71,7 @@ class Training:
                 "best": self.best,
                 "sums": self.sums,
                 "seconds": self.seconds,
+                "spent": self.spent,
                 "rng": rng_state(self.generator),
             }
         )
@@ -136,16 +138,15 @@ def train(
     """
     state = Training(objects, run)
     if resume and state.restore():
-        say(f"resumed at epoch {state.epoch + 1} of {state.config.epochs}")
+        say(f"resumed after {state.epoch} of {state.config.epochs} epochs")
     steps = state.steps_per_epoch()
     done = state.epoch * steps + state.step
     with Interrupt() as interrupt, Progress("train", state.config.epochs * steps, console=console, done=done) as bar:
         while state.epoch < state.config.epochs and not state.out_of_time():
-            begin = time.monotonic()
             train_epoch(state, bar, interrupt)
             if state.step < steps:
                 break
-            say(finish_epoch(state, time.monotonic() - begin))
+            say(finish_epoch(state))
             state.save()
     if state.epoch < state.config.epochs:
         say(f"time is up after {state.epoch} of {state.config.epochs} epochs")
@@ -162,6 +163,7 @@ def train_epoch(state: Training, bar: Progress, interrupt: Interrupt) -> None:
         state.order_seed = int(torch.randint(2**62, (), generator=state.generator))
         state.sums = {"loss": 0.0, "right": 0, "seen": 0}
     objects.network.train()
+    mark = time.monotonic()
     batches = objects.task.training_batches(
         objects.part,
         config.batch_size,
@@ -185,13 +187,15 @@ def train_epoch(state: Training, bar: Progress, interrupt: Interrupt) -> None:
         state.sums["right"] += int(objects.task.correct(output, batch))
         state.sums["seen"] += seen
         state.step += 1
+        now = time.monotonic()
+        state.spent, mark = state.spent + now - mark, now
         bar.advance(1, loss=loss.item())
         state.pause(interrupt)
         if state.out_of_time():  # before the next batch is made, so that going on later makes the same one
             return
 
 
-def finish_epoch(state: Training, seconds: float) -> str:
+def finish_epoch(state: Training) -> str:
     """Validate, keep the weights, log the epoch, move on to the next; returns the line for the user."""
     objects, sums = state.objects, state.sums
     metrics = {
@@ -208,8 +212,9 @@ def finish_epoch(state: Training, seconds: float) -> str:
     _keep_weights(state, score)
     state.epoch, state.step = state.epoch + 1, 0
     state.run.log(state.epoch, metrics)
-    rate = sums["seen"] / max(seconds, 1e-9)
-    state.run.log_timing(state.epoch, {"time/images_per_second": rate, "time/epoch_seconds": seconds})
+    rate = sums["seen"] / max(state.spent, 1e-9)
+    state.run.log_timing(state.epoch, {"time/images_per_second": rate, "time/epoch_seconds": state.spent})
+    state.spent = 0.0
     return f"{line}, {rate:.0f} images/s"
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from enas.architecture import Architecture, encode
 from enas.bounds import check
 from enas.config import AugmentConfig, DataConfig, TrainConfig
+from enas.data.progress import Progress
 from enas.errors import RunError, UsageError
 from enas.flags import from_dict
 from enas.space import Space
@@ -92,6 +93,7 @@ def build(
     cache: Path,
     device: torch.device,
     where: str = "architecture",
+    progress: Progress | None = None,
 ) -> TrainObjects:
     """Read the data and make the network, seeded.
 
@@ -102,7 +104,7 @@ def build(
         check(part)
     space = load(settings.space)
     encode(architecture, space.steps(architecture.size), where)
-    task = space.task.load(settings.data, settings.augment, cache=cache, device=device)
+    task = space.task.load(settings.data, settings.augment, cache=cache, device=device, progress=progress)
     torch.manual_seed(settings.train.seed)
     network = space.network(settings.network, task.spec, architecture)
     network.to(device)
