@@ -22,7 +22,7 @@ CPU = Preset(
     # epsilon, for its gradients are far smaller than the authors' 1e-3, and a weak pull towards the skip target, which
     # otherwise outweighs them (docs/log.md).
     supernet=MacroSupernetConfig(layers=6, filters=24, dropout=0.1),
-    network=MacroNetworkConfig(filters=24, dropout=0.1),
+    network=MacroNetworkConfig(filters=16, dropout=0.1),
     controller=ControllerConfig(hidden=64, temperature=None, tanh_constant=2.5),
     search=SearchConfig(
         epochs=12,
@@ -37,7 +37,7 @@ CPU = Preset(
         derive_samples=60,
         derive_examples=1000,
     ),
-    train=TrainConfig(epochs=10, batch_size=128, lr_max=0.1, lr_min=0.0, lr_first_cycle=10, lr_every_step=True),
+    train=TrainConfig(epochs=5, batch_size=128, lr_max=0.1, lr_min=0.0, lr_first_cycle=5, lr_every_step=True),
     search_augment=AugmentConfig(),
     train_augment=AugmentConfig(),
 )
