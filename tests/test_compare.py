@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from enas import commands
 from enas.architecture import Architecture
 from enas.compare import Comparison, compare
 from enas.config import DataConfig, TrainConfig
@@ -93,6 +94,18 @@ def test_the_same_again_gives_the_same_and_resuming_trains_nothing_anew(
 def test_an_occupied_folder_is_refused_without_resume(compared: tuple[Comparison, Path, str], tmp_path: Path) -> None:
     with pytest.raises(RunError, match="--resume goes on with it"):
         compare(SETTINGS, SOURCE, 2, compared[1], make_runtime(tmp_path / "cache"))
+
+
+def test_what_was_trained_before_with_the_same_settings_is_not_trained_again(tmp_path: Path) -> None:
+    runtime, search = make_runtime(tmp_path / "cache"), tmp_path / "search"
+    source = replace(SOURCE, run=search)
+    trained = commands.train(SETTINGS, source, search / "train", runtime)
+    comparison = compare(SETTINGS, source, 1, tmp_path / "same", runtime)
+    assert comparison.found == trained["test/accuracy"]
+    assert not (tmp_path / "same" / "found").exists()
+    other = replace(SETTINGS, train=replace(SETTINGS.train, seed=4))
+    compare(other, source, 1, tmp_path / "other", runtime)
+    assert (tmp_path / "other" / "found" / "result.json").is_file(), "other settings are another training"
 
 
 def test_without_a_random_rival_there_is_nothing_to_compare(tmp_path: Path) -> None:

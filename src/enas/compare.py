@@ -7,10 +7,13 @@ from pathlib import Path
 from rich.table import Table
 
 from enas import commands
+from enas.architecture import Architecture
 from enas.errors import UsageError
 from enas.files import write_text
+from enas.run import Run
 from enas.runtime import Runtime
 from enas.sources import Source, draw_uniformly
+from enas.train.loop import RESULT
 from enas.train.setup import TrainSettings
 
 
@@ -39,7 +42,8 @@ def compare(
 ) -> Comparison:
     """Train the found architecture and `random` uniformly drawn ones alike, and test them all.
 
-    Each training is a run of its own under `out` and is taken up where it stood with `resume`.
+    Each training is a run of its own under `out` and is taken up where it stood with `resume`. A training of the found
+    architecture that `enas train` has done with the same settings is not done again.
 
     Raises:
         EnasError: data, settings or folder are unfit, or the data has no test split.
@@ -56,11 +60,22 @@ def compare(
     }
     results = {}
     for name, rival in rivals.items():
-        results[name] = commands.train(settings, rival, out / name, runtime, resume=resume)
+        trained = name == "found" and _trained_before(settings, source)
+        folder = trained or out / name
+        results[name] = commands.train(settings, rival, folder, runtime, resume=resume or bool(trained))
     accuracies = {name: result["test/accuracy"] for name, result in results.items()}
     comparison = Comparison(accuracies["found"], tuple(accuracies[f"random{index}"] for index in range(random)))
     _show(results, comparison, out, runtime)
     return comparison
+
+
+def _trained_before(settings: TrainSettings, source: Source) -> Path | None:
+    """The folder in which `enas train` has already trained the found architecture with these settings."""
+    if source.run is None or not (source.run / "train" / RESULT).is_file():
+        return None
+    folder = source.run / "train"
+    same = TrainSettings.from_json(Run.open(folder).settings, str(folder)) == settings
+    return folder if same and Architecture.load(folder / "architecture.json") == source.architecture else None
 
 
 def _show(results: dict[str, dict[str, int | float]], comparison: Comparison, out: Path, runtime: Runtime) -> None:
