@@ -15,6 +15,7 @@ from enas.search import setup as search_setup
 from enas.search.derive import Derivation
 from enas.search.setup import SearchSettings
 from enas.sources import Source, find
+from enas.tasks.task import Task
 from enas.train import loop as train_loop
 from enas.train import setup as train_setup
 from enas.train.setup import TrainSettings
@@ -45,7 +46,7 @@ def search(settings: SearchSettings, out: Path, runtime: Runtime, *, resume: boo
     )
     found = search_loop.search(objects, run, console=runtime.console, say=runtime.say, resume=resume)
     run.close()
-    report_derivation(found, out, runtime)
+    report_derivation(found, objects.task, out, runtime)
     return found
 
 
@@ -61,14 +62,15 @@ def derive(path: Path, samples: int | None, runtime: Runtime) -> Derivation:
         settings = replace(settings, search=replace(settings.search, derive_samples=samples))
     objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device)
     found = search_loop.derive_from(objects, run, console=runtime.console)
-    report_derivation(found, path, runtime)
+    report_derivation(found, objects.task, path, runtime)
     return found
 
 
-def report_derivation(found: Derivation, out: Path, runtime: Runtime) -> None:
+def report_derivation(found: Derivation, task: Task, out: Path, runtime: Runtime) -> None:
     """Tell the user what was found, how it compares with chance, and what to do next."""
-    better = "better" if found.difference > 2 * found.standard_error else "not clearly better"
-    runtime.say(f"on {found.examples:,} validation examples, supernet accuracy (not final accuracy):")
+    gain = task.direction * found.difference
+    better = "better" if gain > 2 * found.standard_error else "not clearly better"
+    runtime.say(f"on {found.examples:,} validation {task.unit}, supernet {task.metric} (not final {task.metric}):")
     runtime.say(
         f"  searched {found.searched_mean:.4f}, random {found.random_mean:.4f}, searched minus random "
         f"{found.difference:+.4f} +- {found.standard_error:.4f} (standard error): {better} than chance"
@@ -120,8 +122,10 @@ def test(path: Path, runtime: Runtime) -> dict[str, int | float]:
     architecture = Architecture.load(path / "architecture.json")
     objects = train_setup.build(settings, architecture, cache=runtime.cache, device=runtime.device, where=str(path))
     load_weights(path / train_loop.BEST, objects.network)
-    result = test_network(objects.network, objects.task, "test", train_loop.SCORING_BATCH)
-    runtime.say(f"{path}: test accuracy {result['test/accuracy']:.4f}, test loss {result['test/loss']:.4f} nats")
+    task = objects.task
+    result = test_network(objects.network, task, "test", task.final_size)
+    value = result[f"test/{task.metric}"]
+    runtime.say(f"{path}: test {task.metric} {value:.4f}, test loss {result['test/loss']:.4f} nats")
     return result
 
 
