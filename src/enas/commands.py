@@ -8,6 +8,7 @@ from typing import TypeVar
 from enas import draw as drawing
 from enas.architecture import Architecture
 from enas.errors import RunError, UsageError
+from enas.files import write_text
 from enas.run import Run
 from enas.runtime import Runtime
 from enas.search import loop as search_loop
@@ -15,6 +16,7 @@ from enas.search import setup as search_setup
 from enas.search.derive import Derivation
 from enas.search.setup import SearchSettings
 from enas.sources import Source, find
+from enas.spaces.rnn import dag
 from enas.tasks.task import Task
 from enas.train import loop as train_loop
 from enas.train import setup as train_setup
@@ -138,6 +140,21 @@ def draw(text: str, output: Path, runtime: Runtime) -> None:
     source = find(text)
     drawing.draw(source.space.wiring(source.architecture), output)
     runtime.say(f"drawn: {output}")
+
+
+def convert(text: str, output: Path, runtime: Runtime) -> None:
+    """Write the `dag.json` of a predecessor as `architecture.json`, or the architecture of a source as `dag.json`.
+
+    Raises:
+        EnasError: there is no such architecture, it is not a recurrent cell, or the place cannot be written.
+    """
+    path = Path(text)
+    content = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if dag.is_dag(content):
+        dag.read_dag(content, text).save(output)
+    else:
+        write_text(output, dag.write_dag(find(text).architecture))
+    runtime.say(f"converted: {output}")
 
 
 def _freeze(settings: Settings) -> Settings:
