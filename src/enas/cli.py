@@ -24,8 +24,9 @@ VERBS = {
     "search": "search SPACE: train shared weights and controller in turns, derive an architecture",
     "derive": "derive RUN: sample and rank again from a finished or interrupted search",
     "train": "train RUN|FILE|published:NAME|random:SPACE[:SEED]: one architecture from scratch",
-    "test": "test RUN: accuracy of a trained network on the test split",
+    "test": "test RUN: accuracy or perplexity of a trained network on the test split",
     "draw": "draw RUN|FILE|published:NAME -o FILE.svg|png|pdf: a picture of an architecture",
+    "convert": "convert FILE -o FILE: a cell from the dag.json of ENAS-pytorch to architecture.json, or back",
     "compare": "compare RUN: train the found and some random architectures alike",
     "demo": "demo: all of it on the embedded digits, in a minute or two",
 }
@@ -62,6 +63,7 @@ def _run(arguments: list[str]) -> int:
         "train": _train,
         "test": _test,
         "draw": _draw,
+        "convert": _convert,
         "compare": _compare,
         "demo": _demo,
     }
@@ -210,6 +212,15 @@ def _draw(arguments: list[str]) -> None:
     from enas import commands
 
     commands.draw(options.subject, options.output, _runtime(options))
+
+
+def _convert(arguments: list[str]) -> None:
+    parser = _parser("convert", positional="FILE")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="file to write")
+    options = parser.parse_args(arguments)
+    from enas import commands
+
+    commands.convert(options.subject, options.output, _runtime(options))
 
 
 def _demo(arguments: list[str]) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from enas import draw as drawing
 from enas.architecture import Architecture
 from enas.errors import RunError, UsageError
+from enas.files import write_text
 from enas.progress import reading
 from enas.run import Run
 from enas.runtime import Runtime
@@ -17,6 +18,8 @@ from enas.search import setup as search_setup
 from enas.search.derive import Derivation
 from enas.search.setup import SearchSettings
 from enas.sources import Source, find
+from enas.spaces.rnn import dag
+from enas.tasks.task import Task
 from enas.train import loop as train_loop
 from enas.train import setup as train_setup
 from enas.train.setup import TrainObjects, TrainSettings
@@ -48,7 +51,7 @@ def search(settings: SearchSettings, out: Path, runtime: Runtime, *, resume: boo
     )
     found = search_loop.search(objects, run, console=runtime.console, say=runtime.say, resume=resume)
     run.close()
-    report_derivation(found, out, runtime)
+    report_derivation(found, objects.task, out, runtime)
     return found
 
 
@@ -65,15 +68,16 @@ def derive(path: Path, samples: int | None, runtime: Runtime) -> Derivation:
     with reading(runtime.console) as progress:
         objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device, progress=progress)
     found = search_loop.derive_from(objects, run, console=runtime.console)
-    report_derivation(found, path, runtime)
+    report_derivation(found, objects.task, path, runtime)
     return found
 
 
-def report_derivation(found: Derivation, out: Path, runtime: Runtime) -> None:
+def report_derivation(found: Derivation, task: Task, out: Path, runtime: Runtime) -> None:
     """Tell the user what was found, how it compares with chance, and what to do next."""
-    better = "better" if found.difference > 2 * found.standard_error else "not clearly better"
+    gain = task.direction * found.difference
+    better = "better" if gain > 2 * found.standard_error else "not clearly better"
     error = "unknown" if math.isnan(found.standard_error) else f"{found.standard_error:.4f}"
-    runtime.say(f"on {found.examples:,} validation examples, supernet accuracy (not final accuracy):")
+    runtime.say(f"on {found.examples:,} validation {task.unit}, supernet {task.metric} (not final {task.metric}):")
     runtime.say(
         f"  searched {found.searched_mean:.4f}, random {found.random_mean:.4f}, searched minus random "
         f"{found.difference:+.4f} +- {error} (standard error): {better} than chance"
@@ -123,8 +127,10 @@ def test(path: Path, runtime: Runtime) -> dict[str, int | float]:
     architecture = Architecture.load(path / "architecture.json")
     objects = _training(settings, architecture, str(path), runtime)
     load_weights(path / train_loop.BEST, objects.network)
-    result = test_network(objects.network, objects.task, "test", train_loop.SCORING_BATCH)
-    runtime.say(f"{path}: test accuracy {result['test/accuracy']:.4f}, test loss {result['test/loss']:.4f} nats")
+    task = objects.task
+    result = test_network(objects.network, task, "test", task.final_size)
+    value = result[f"test/{task.metric}"]
+    runtime.say(f"{path}: test {task.metric} {value:.4f}, test loss {result['test/loss']:.4f} nats")
     return result
 
 
@@ -137,6 +143,21 @@ def draw(text: str, output: Path, runtime: Runtime) -> None:
     source = find(text)
     drawing.draw(source.space.wiring(source.architecture), output)
     runtime.say(f"drawn: {output}")
+
+
+def convert(text: str, output: Path, runtime: Runtime) -> None:
+    """Write the `dag.json` of a predecessor as `architecture.json`, or the architecture of a source as `dag.json`.
+
+    Raises:
+        EnasError: there is no such architecture, it is not a recurrent cell, or the place cannot be written.
+    """
+    path = Path(text)
+    content = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if dag.is_dag(content):
+        dag.read_dag(content, text).save(output)
+    else:
+        write_text(output, dag.write_dag(find(text).architecture))
+    runtime.say(f"converted: {output}")
 
 
 def _training(settings: TrainSettings, architecture: Architecture, where: str, runtime: Runtime) -> TrainObjects:

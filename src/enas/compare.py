@@ -13,20 +13,21 @@ from enas.files import write_text
 from enas.run import Run
 from enas.runtime import Runtime
 from enas.sources import Source, draw_uniformly
+from enas.tasks.task import Task
 from enas.train.loop import RESULT
 from enas.train.setup import TrainSettings
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Test accuracy of the found architecture and of each random one."""
+    """The metric (accuracy, perplexity) of the found architecture and of each random one on the test split."""
 
     found: float
     random: tuple[float, ...]
 
     @property
     def random_mean(self) -> float:
-        """Mean accuracy of the random architectures."""
+        """Mean of the random architectures."""
         return sum(self.random) / len(self.random)
 
     @property
@@ -51,7 +52,7 @@ def compare(
     """
     if random < 1:
         raise UsageError(f"--random must be at least 1, got {random}")
-    task = source.space.task.load(settings.data, settings.augment, cache=runtime.cache, device=runtime.device)
+    task: Task = source.space.task.load(settings.data, settings.augment, cache=runtime.cache, device=runtime.device)
     task.examples("test")  # refused now rather than after the first training
     drawn = draw_uniformly(source.space, dict(source.architecture.size), random, seed=settings.train.seed)
     rivals = {"found": source} | {
@@ -63,9 +64,9 @@ def compare(
         trained = name == "found" and _trained_before(settings, source)
         folder = trained or out / name
         results[name] = commands.train(settings, rival, folder, runtime, resume=resume or bool(trained))
-    accuracies = {name: result["test/accuracy"] for name, result in results.items()}
-    comparison = Comparison(accuracies["found"], tuple(accuracies[f"random{index}"] for index in range(random)))
-    _show(results, comparison, out, runtime)
+    values = {name: result[f"test/{task.metric}"] for name, result in results.items()}
+    comparison = Comparison(values["found"], tuple(values[f"random{index}"] for index in range(random)))
+    _show(results, task.metric, comparison, out, runtime)
     return comparison
 
 
@@ -78,13 +79,15 @@ def _trained_before(settings: TrainSettings, source: Source) -> Path | None:
     return folder if same and Architecture.load(folder / "architecture.json") == source.architecture else None
 
 
-def _show(results: dict[str, dict[str, int | float]], comparison: Comparison, out: Path, runtime: Runtime) -> None:
-    table = Table(title="Trained from scratch alike, accuracy on the test split")
-    for name in ("architecture", "parameters", "test accuracy"):
+def _show(
+    results: dict[str, dict[str, int | float]], metric: str, comparison: Comparison, out: Path, runtime: Runtime
+) -> None:
+    table = Table(title=f"Trained from scratch alike, {metric} on the test split")
+    for name in ("architecture", "parameters", f"test {metric}"):
         table.add_column(name, justify="left" if name == "architecture" else "right")
-    lines = ["architecture,parameters,test accuracy"]
+    lines = [f"architecture,parameters,test {metric}"]
     for name, result in results.items():
-        row = (name, f"{int(result['parameters'])}", f"{result['test/accuracy']:.4f}")
+        row = (name, f"{int(result['parameters'])}", f"{result[f'test/{metric}']:.4f}")
         table.add_row(*row)
         lines.append(",".join(row))
     count = len(comparison.random)

@@ -14,13 +14,16 @@ class DataConfig:
     """Where the data comes from and how it is read."""
 
     dataset: str | None = None
-    """Name of a data set (digits, cifar10), or a folder of your own; None: the embedded data, without any download."""
+    """Name of a data set (images: digits, cifar10; text: pydoc, ptb, wikitext), or a folder of your own; None: the embedded
+    data (digits or pydoc), without any download."""
     image_size: Count | None = None
     """Height and width to which images are resized, in pixels; None: their own size, 32 for photographs."""
     valid_fraction: Annotated[float, Bounds(0, 1, open_low=True, open_high=True)] = 0.1
     """Share of the training images held out for the controller's reward where the data has no validation split."""
     skip_bad_images: bool = False
     """Leave out images that cannot be read, and count them, instead of stopping at the first."""
+    level: Literal["word", "char"] = "word"
+    """Text: what is predicted one after another, words (parted by white space) or characters."""
     data_seed: Seed = 0
     """Seed of the split into training and validation images; the same for all runs that are compared."""
 
@@ -35,6 +38,22 @@ class AugmentConfig:
     """Whether images are mirrored left to right with probability one half."""
     cutout: Natural = 0
     """Side of a square set to the mean colour at a random place (DeVries and Taylor 2017), in pixels; 0: off."""
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """How text is cut into the windows through which gradients flow back."""
+
+    bptt: Count = 35
+    """Words (or characters) in a window."""
+    random_bptt: bool = False
+    """Whether the lengths of training windows vary: 95 % around bptt, the others around half of it, with a standard
+    deviation of 5; the learning rate varies with them (Merity, Keskar and Socher 2018)."""
+    max_state_norm: Positive | None = None
+    """Largest norm of the hidden state that one window hands to the next, for each text; longer ones are shortened; None:
+    off."""
+    reward_scale: Positive = 80.0
+    """The controller's reward is this divided by the perplexity."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +83,19 @@ class SearchConfig:
     epochs: Count = 310
     """Rounds of: one pass over the training data for the shared weights, then one phase for the controller."""
     batch_size: Count = 128
-    """Training examples in one step of the shared weights."""
+    """Training examples in one step of the shared weights; text: places in it that are read side by side."""
     steps_per_epoch: Count | None = None
     """Steps of the shared weights in a round; None: one pass over the training data."""
+    lr_schedule: Literal["cosine", "exponential"] = "cosine"
+    """How the learning rate of the shared weights falls: in cosine cycles, or by a factor for each epoch."""
     lr_max: NotNegative = 0.05
-    """Learning rate of the shared weights at the start of each cosine cycle."""
+    """Learning rate of the shared weights at the start (of each cosine cycle)."""
     lr_min: NotNegative = 0.0005
-    """Learning rate that each cosine cycle falls to."""
+    """Learning rate that each cosine cycle falls to, and below which an exponential schedule does not go."""
+    lr_decay: Annotated[float, Bounds(0, 1, open_low=True)] = 0.96
+    """Exponential schedule: the learning rate is multiplied by this for each epoch."""
+    lr_decay_start: Natural = 15
+    """Exponential schedule: epochs at the full rate before it falls."""
     lr_first_cycle: Count = 10
     """Epochs of the first cosine cycle (Loshchilov and Hutter 2017)."""
     lr_cycle_growth: Count = 2
@@ -102,7 +127,7 @@ class SearchConfig:
     skip_weight: NotNegative = 0.8
     """Weight of the skip penalty in the controller's loss."""
     reward_batch_size: Count = 128
-    """Validation examples on which one architecture is scored for the controller."""
+    """Validation examples on which one architecture is scored for the controller; text: windows at random places."""
     share_reward_batch: bool = True
     """Whether all architectures of one update see the same validation examples (fairer comparison), or each its own."""
     evaluation_samples: Count = 10
@@ -110,7 +135,7 @@ class SearchConfig:
     derive_samples: Count = 100
     """Architectures sampled from the trained controller, and as many drawn uniformly, to choose the final one from."""
     derive_examples: Count | None = None
-    """Validation examples on which each of these is scored; None: all of them."""
+    """Validation examples (text: words) on which each of these is scored; None: all of them."""
     max_hours: NotNegative | None = None
     """End the search in good order after this many hours, with what was found so far; None: run to the end."""
     checkpoint_minutes: NotNegative = 5.0
@@ -126,25 +151,34 @@ class TrainConfig:
     epochs: Count = 310
     """Passes over the training data."""
     batch_size: Count = 100
-    """Training examples in one step."""
+    """Training examples in one step; text: places in it that are read side by side."""
     steps_per_epoch: Count | None = None
     """Steps in an epoch; None: one pass over the training data."""
+    lr_schedule: Literal["cosine", "exponential"] = "cosine"
+    """How the learning rate falls: in cosine cycles, or by a factor for each epoch."""
     lr_max: NotNegative = 0.05
-    """Learning rate at the start of each cosine cycle."""
+    """Learning rate at the start (of each cosine cycle)."""
     lr_min: NotNegative = 0.001
-    """Learning rate that each cosine cycle falls to."""
+    """Learning rate that each cosine cycle falls to, and below which an exponential schedule does not go."""
+    lr_decay: Annotated[float, Bounds(0, 1, open_low=True)] = 0.96
+    """Exponential schedule: the learning rate is multiplied by this for each epoch."""
+    lr_decay_start: Natural = 15
+    """Exponential schedule: epochs at the full rate before it falls."""
     lr_first_cycle: Count = 10
     """Epochs of the first cosine cycle; a single cycle when equal to epochs."""
     lr_cycle_growth: Count = 2
     """Each cycle is this many times longer than the one before."""
     lr_every_step: bool = False
-    """Whether the cosine falls at every step, or once an epoch as in the code."""
+    """Whether the learning rate falls at every step, or once an epoch as in the code."""
     momentum: Decay = 0.9
     """Nesterov momentum."""
     weight_decay: NotNegative = 4e-4
     """Weight decay: twice the factor of the sum of squares in the authors' loss."""
     grad_clip: Positive | None = None
     """Largest norm of the whole gradient; None: off."""
+    average_trigger: Count | None = None
+    """Weights are averaged over all steps once a validation is worse than the best of those more than this many epochs before
+    it (averaged SGD with the non-monotone trigger, Merity, Keskar and Socher 2018); None: off."""
     train_on_valid: bool = False
     """Whether the validation examples are trained on too (as published); the last weights are then the best ones."""
     max_hours: NotNegative | None = None

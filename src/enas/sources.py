@@ -8,6 +8,7 @@ import torch
 from enas.architecture import Architecture, encode
 from enas.config import DataConfig
 from enas.controller import sample_uniformly
+from enas.decisions import decisions
 from enas.errors import RunError, UsageError
 from enas.run import Run
 from enas.search.scoring import Decoder
@@ -48,8 +49,14 @@ def find(text: str) -> Source:
 
 
 def draw_uniformly(space: Space, size: dict[str, int], n: int, seed: int) -> list[Architecture]:
-    """Architectures in which every answer is equally likely."""
+    """Architectures in which every answer is equally likely.
+
+    Raises:
+        UsageError: there are no questions at this size.
+    """
     steps = space.steps(size)
+    if not decisions(steps):
+        raise UsageError(f"there is nothing to draw at random: size {size} of {space.name} asks no question")
     generator = torch.Generator().manual_seed(seed)
     decoder = Decoder(space.name, steps, size)
     return [decoder(sample_uniformly(steps, 1, generator)[0]) for _ in range(n)]  # one by one: more add to fewer

@@ -7,9 +7,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from torch import nn
 
 from enas.architecture import Architecture
-from enas.config import AugmentConfig, ControllerConfig, SearchConfig, TrainConfig
+from enas.config import ControllerConfig, SearchConfig, TrainConfig
 from enas.decisions import Step
-from enas.tasks.images import ImageTask
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ class Preset:
     controller: ControllerConfig
     search: SearchConfig
     train: TrainConfig
-    search_augment: AugmentConfig
-    train_augment: AugmentConfig
+    search_augment: Any  # an instance of the options of the space's task
+    train_augment: Any  # likewise
 
 
 @runtime_checkable
@@ -74,7 +73,8 @@ class Space:
     """Table of contents of a search space. Configs are frozen dataclasses of the space's own; `spec` is its task's `spec`."""
 
     name: str
-    task: type[ImageTask]
+    task: Any  # type[Task], which cannot be checked at run time since the protocol has data members
+    """The class of data: a `Task`, with its `load` and `options`."""
     supernet_config: type
     """Sizes of the search network."""
     network_config: type
@@ -84,10 +84,10 @@ class Space:
     steps: Callable[[Mapping[str, int]], tuple[Step, ...]]
     """size -> the controller's questions. Raises ArchitectureError when the size is not one of this space."""
     supernet: Callable[..., nn.Module]
-    """(supernet config, spec, running_statistics=bool) -> module; forward(inputs, architecture) gives logits, or in
-    training what else the task's `loss` takes."""
+    """(supernet config, spec, running_statistics=bool) -> module; forward(*inputs, architecture), where the inputs
+    and the result are those that the task's `step` gives and takes (images: logits, or what else its `loss` takes)."""
     network: Callable[..., nn.Module]
-    """(network config, spec, architecture) -> stand-alone module; forward(inputs) as above; it may be a
+    """(network config, spec, architecture) -> stand-alone module; forward(*inputs) as above; it may be a
     `FollowsProgress`."""
     wiring: Callable[[Architecture], Graph]
     """architecture -> drawing."""

@@ -32,7 +32,7 @@ from enas.interrupt import Interrupt
 from enas.progress import Progress
 from enas.run import Run
 from enas.search.derive import Derivation
-from enas.search.loop import derive_from, reward, search, step_weights, train_controller, train_weights
+from enas.search.loop import derive_from, measure, search, step_weights, train_controller, train_weights
 from enas.search.scoring import Decoder
 from enas.search.setup import SearchObjects
 from enas.search.state import Search
@@ -335,7 +335,7 @@ def test_the_rate_follows_the_cosine_with_restarts_over_epochs(tmp_path: Path) -
 def rewarded(config: SearchConfig, tmp_path: Path, codes: Tensor) -> tuple[list[float], list[tuple[str, list[int]]]]:
     supernet = Toy().eval()
     state = Search(toy(config, supernet=supernet, task=toy_task(valid=400)), run_in(tmp_path / "run"))
-    return reward(state, codes), supernet.scored
+    return measure(state, codes), supernet.scored
 
 
 CODES = torch.tensor([[0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]])

@@ -13,7 +13,8 @@ from enas.files import replacing, write_errors
 
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_SECONDS = 30.0
-_ALGORITHMS = {32: "md5", 64: "sha256"}
+_ALGORITHMS = {32: "md5", 40: "git", 64: "sha256"}
+"""By the length of the digest in hexadecimal; "git" is the id of a blob: sha1 of its length and content."""
 
 _logger = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ def download(name: str, urls: Sequence[str], digest: str, target: Path, progress
     Args:
         name: what the user calls the data, for messages.
         urls: mirrors, tried in turn.
-        digest: md5 or sha256 of the content, in hexadecimal; its length tells which.
+        digest: md5, sha256 or git's blob id of the content, in hexadecimal; its length tells which.
         target: where the file goes; nothing appears there before the checksum is right.
         progress: told the bytes fetched so far and in all.
 
@@ -57,9 +58,12 @@ def download(name: str, urls: Sequence[str], digest: str, target: Path, progress
 
 
 def file_digest(path: Path, algorithm: str) -> str:
-    """Checksum of a file, in hexadecimal."""
+    """Checksum of a file, in hexadecimal; `algorithm` is a name of hashlib, or "git" for the id of a blob."""
+    seen = hashlib.new("sha1" if algorithm == "git" else algorithm, usedforsecurity=False)
+    if algorithm == "git":
+        seen.update(b"blob %d\0" % path.stat().st_size)
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(file, lambda: seen).hexdigest()
 
 
 class _Refused(Exception):
@@ -67,17 +71,16 @@ class _Refused(Exception):
 
 
 def _fetch(url: str, target: Path, digest: str, progress: Progress | None) -> None:
-    seen = hashlib.new(_ALGORITHMS[len(digest)], usedforsecurity=False)
     done = 0
     with target.open("wb") as file:
         for chunk, total in _chunks(url):
             file.write(chunk)
-            seen.update(chunk)
             done += len(chunk)
             if progress is not None:
                 progress(done, total)
-    if seen.hexdigest() != digest:
-        raise _Refused(f"wrong checksum: {seen.hexdigest()} of {done:,} bytes, expected {digest}")
+    seen = file_digest(target, _ALGORITHMS[len(digest)])
+    if seen != digest:
+        raise _Refused(f"wrong checksum: {seen} of {done:,} bytes, expected {digest}")
 
 
 def _chunks(url: str) -> Iterator[tuple[bytes, int]]:

@@ -11,12 +11,12 @@ from enas.architecture import Architecture
 from enas.config import SearchConfig
 from enas.controller import Controller, sample_uniformly
 from enas.search.scoring import Decoder, score
-from enas.tasks.images import ImageTask
+from enas.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An architecture with its accuracy under the shared weights."""
+    """An architecture with its metric (accuracy, perplexity) under the shared weights."""
 
     origin: str
     """"controller" or "uniform"."""
@@ -32,7 +32,7 @@ class Derivation:
     searched_mean: float
     random_mean: float
     difference: float
-    """Mean accuracy of sampled minus mean accuracy of uniformly drawn architectures."""
+    """Mean metric of sampled minus mean metric of uniformly drawn architectures."""
     standard_error: float
     """Of the difference, over the architectures drawn; nan for a single one."""
     examples: int
@@ -70,14 +70,14 @@ class Derivation:
 def derive(
     controller: Controller,
     supernet: nn.Module,
-    task: ImageTask,
+    task: Task,
     decoder: Decoder,
     config: SearchConfig,
     *,
     generator: torch.Generator,
     advance: Callable[[], object] = lambda: None,
 ) -> Derivation:
-    """Sample architectures, draw as many uniformly, and rank all by accuracy on the same validation examples.
+    """Sample architectures, draw as many uniformly, and rank all by the metric on the same validation examples.
 
     Args:
         controller: The trained policy.
@@ -108,7 +108,7 @@ def derive(
     searched = [candidate.score for candidate in candidates[:n]]
     random = [candidate.score for candidate in candidates[n:]]
     ranked = sorted(
-        candidates, key=lambda candidate: -candidate.score
+        candidates, key=lambda candidate: -task.direction * candidate.score
     )  # stable: of equals, the controller's come first
     return Derivation(
         tuple(ranked),
@@ -116,7 +116,7 @@ def derive(
         _mean(random),
         _mean(searched) - _mean(random),
         math.sqrt((_variance(searched) + _variance(random)) / n),
-        sum(len(batch.labels) for batch in batches),
+        sum(len(batch) for batch in batches),
     )
 
 

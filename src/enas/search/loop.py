@@ -1,6 +1,7 @@
 """The search: shared weights and controller in turns, epoch by epoch (Pham et al. 2018, section 2.2)."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,13 +12,12 @@ from enas.errors import RunError
 from enas.interrupt import Interrupt
 from enas.progress import Progress
 from enas.run import Run
-from enas.schedules import cosine_with_restarts
 from enas.search.derive import Derivation, derive
 from enas.search.reinforce import policy_loss
-from enas.search.scoring import score
+from enas.search.scoring import bind, score
 from enas.search.setup import SearchObjects
 from enas.search.state import Search
-from enas.tasks.images import Batch
+from enas.tasks.task import Batch
 
 
 def search(
@@ -85,32 +85,27 @@ def _derive(objects: SearchObjects, run: Run, console: Any) -> Derivation:
 
 def train_weights(state: Search, bar: Progress, interrupt: Interrupt) -> None:
     """One pass over the training data for the shared weights: a fresh architecture for each batch."""
-    position, config, objects = state.position, state.config, state.objects
+    position, objects = state.position, state.objects
     if position.phase != "weights":
         return
     if position.step == 0:
         position.order_seed = int(torch.randint(2**62, (), generator=state.generator))
         position.sums = {}
-    rate = cosine_with_restarts(
-        float(position.epoch),
-        high=config.lr_max,
-        low=config.lr_min,
-        first=config.lr_first_cycle,
-        growth=config.lr_cycle_growth,
-    )
-    for group in state.weights_optimizer.param_groups:
-        group["lr"] = rate
+        state.carried = None
     objects.supernet.train()
     state.start_clock()
     for batch, codes in _batches_with_codes(state):
-        output = objects.supernet(batch.inputs, objects.decoder(codes))
-        loss = objects.task.loss(output, batch)
-        step_weights(state, loss)
-        right = objects.task.correct(output, batch)
-        seen = len(batch.labels)
-        position.add({"loss": loss.item() * seen, "right": int(right), "seen": seen})
+        state.set_rate(batch.rate_factor)
+        outcome = objects.task.step(bind(objects.supernet, objects.decoder(codes)), batch, state.carried)
+        loss = outcome.loss.item()
+        if math.isfinite(loss) and step_weights(state, outcome.loss):
+            position.add(outcome.figures)
+            state.carried = outcome.carried
+        else:  # one architecture whose numbers overflow must not spoil the weights of all
+            position.add({"skipped": 1.0})
+            state.carried = None
         state.count_step()
-        bar.advance(1, loss=loss.item())
+        bar.advance(1, loss=loss)
         state.pause(interrupt)
         if state.out_of_time():  # before the next batch is made, so that going on later makes the same one
             return
@@ -135,8 +130,8 @@ def _batches_with_codes(state: Search) -> Iterator[tuple[Batch, Tensor]]:
     return zip(batches, codes[position.step :], strict=True)
 
 
-def step_weights(state: Search, loss: Tensor) -> None:
-    """One gradient step on the weights that the sampled architecture uses.
+def step_weights(state: Search, loss: Tensor) -> bool:
+    """One gradient step on the weights that the sampled architecture uses; False when the gradient is not finite.
 
     Others have no gradient and stay as they are, unless `decay_unsampled` gives them a zero gradient, so that weight decay and
     momentum move them as in the authors' code.
@@ -149,8 +144,11 @@ def step_weights(state: Search, loss: Tensor) -> None:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
     if state.config.grad_clip is not None:
-        torch.nn.utils.clip_grad_norm_(parameters, state.config.grad_clip)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, state.config.grad_clip)
+        if not math.isfinite(norm):
+            return False
     state.weights_optimizer.step()
+    return True
 
 
 def train_controller(state: Search, bar: Progress, interrupt: Interrupt) -> None:
@@ -162,8 +160,8 @@ def train_controller(state: Search, bar: Progress, interrupt: Interrupt) -> None
     state.start_clock()
     while position.step < config.controller_steps and not state.out_of_time():
         sample = objects.controller(config.controller_samples, generator=state.generator)
-        scores = reward(state, sample.codes)
-        loss, figures = policy_loss(sample, scores, state.baseline, config)
+        rewards = [objects.task.reward(value) for value in measure(state, sample.codes)]
+        loss, figures = policy_loss(sample, rewards, state.baseline, config)
         state.controller_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         state.controller_optimizer.step()
@@ -174,8 +172,8 @@ def train_controller(state: Search, bar: Progress, interrupt: Interrupt) -> None
         state.pause(interrupt)
 
 
-def reward(state: Search, codes: Tensor) -> list[float]:
-    """Accuracy of each architecture on a random validation batch: one for all of them, or one each."""
+def measure(state: Search, codes: Tensor) -> list[float]:
+    """The task's metric for each architecture on a random validation batch: one for all of them, or one each."""
     objects, config = state.objects, state.config
     scores: list[float] = []
     known: dict[tuple[int, ...], float] = {}
@@ -196,33 +194,35 @@ def finish_epoch(state: Search) -> str:
     position, config, objects = state.position, state.config, state.objects
     with torch.no_grad():
         codes = objects.controller(config.evaluation_samples, generator=state.generator).codes
-    scores = reward(state, codes)
-    best = max(range(len(scores)), key=scores.__getitem__)
-    sums, steps = position.sums, max(config.controller_steps, 1)
+    values, task, sums = measure(state, codes), objects.task, position.sums
+    best = max(range(len(values)), key=lambda i: task.direction * values[i])
+    seen, steps = sums.get("seen", 0.0), max(config.controller_steps, 1)
+    if not seen:
+        raise RunError(f"no step of epoch {position.epoch + 1} had finite numbers: lower --lr-max or set --grad-clip")
+    sampled, best_name = f"valid/sampled_{task.metric}", f"valid/best_{task.metric}"
     metrics = {
-        "train/loss": sums["loss"] / sums["seen"],
-        "train/accuracy": sums["right"] / sums["seen"],
-        "train/lr": state.weights_optimizer.param_groups[0]["lr"],
+        **{f"train/{name}": value for name, value in task.metrics(sums).items()},
+        "train/lr": state.rate(),
+        **({"train/skipped_steps": sums["skipped"]} if "skipped" in sums else {}),
         **{name: value / steps for name, value in sums.items() if name.startswith("controller/")},
         "controller/baseline": state.baseline.value,
-        "valid/sampled_accuracy": sum(scores) / len(scores),
-        "valid/best_accuracy": scores[best],
+        sampled: sum(values) / len(values),
+        best_name: values[best],
     }
     spent = position.spent
     position.epoch, position.phase, position.step = position.epoch + 1, "weights", 0
     position.spent = dict.fromkeys(spent, 0.0)
     state.run.log(position.epoch, metrics)
-    state.run.log_architecture(position.epoch, json.loads(objects.decoder(codes[best]).to_json()), scores[best])
+    state.run.log_architecture(position.epoch, json.loads(objects.decoder(codes[best]).to_json()), values[best])
+    samples = config.controller_steps * config.controller_samples
     timings = {
-        "time/images_per_second": sums["seen"] / max(spent["weights"], 1e-9),
-        "time/architectures_per_second": config.controller_steps
-        * config.controller_samples
-        / max(spent["controller"], 1e-9),
+        f"time/{task.unit}_per_second": seen / max(spent["weights"], 1e-9),
+        "time/architectures_per_second": samples / max(spent["controller"], 1e-9),
         "time/epoch_seconds": spent["weights"] + spent["controller"],
     }
     state.run.log_timing(position.epoch, timings)
     return (
-        f"epoch {position.epoch}/{config.epochs}: loss {metrics['train/loss']:.3f}, supernet accuracy of sampled architectures "
-        f"{metrics['valid/sampled_accuracy']:.3f}, best {scores[best]:.3f} (not final accuracy), entropy "
-        f"{metrics.get('controller/entropy', float('nan')):.1f}, {timings['time/images_per_second']:.0f} images/s"
+        f"epoch {position.epoch}/{config.epochs}: loss {metrics['train/loss']:.3f}, supernet {task.metric} of sampled "
+        f"architectures {metrics[sampled]:.3f}, best {values[best]:.3f} (not final {task.metric}), entropy "
+        f"{metrics.get('controller/entropy', float('nan')):.1f}, {timings[f'time/{task.unit}_per_second']:.0f} {task.unit}/s"
     )

@@ -1,4 +1,4 @@
-"""What an architecture is worth with the shared weights: its accuracy on validation examples."""
+"""What an architecture is worth with the shared weights: its metric (accuracy, perplexity) on validation examples."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,17 +9,24 @@ from torch import Tensor, nn
 from enas.architecture import Architecture, decode
 from enas.decisions import Skips as SkipsDecision
 from enas.decisions import Step, columns, decisions
-from enas.tasks.images import Batch, ImageTask
+from enas.tasks.task import Batch, Model, Task, add_figures
+
+
+def bind(supernet: nn.Module, architecture: Architecture) -> Model:
+    """The supernet as the model of one architecture."""
+    return lambda *inputs: supernet(*inputs, architecture)
 
 
 @torch.no_grad()
-def score(supernet: nn.Module, architecture: Architecture, batches: Iterable[Batch], task: ImageTask) -> float:
-    """Accuracy in [0, 1] of one architecture; the supernet must be in evaluation mode."""
-    right, seen = 0, 0
+def score(supernet: nn.Module, architecture: Architecture, batches: Iterable[Batch], task: Task) -> float:
+    """The task's metric for one architecture; the supernet must be in evaluation mode."""
+    sums: dict[str, float] = {}
+    carried, model = None, bind(supernet, architecture)
     for batch in batches:
-        right += int(task.correct(supernet(batch.inputs, architecture), batch))
-        seen += len(batch.labels)
-    return right / seen
+        outcome = task.step(model, batch, carried)
+        add_figures(sums, outcome.figures)
+        carried = outcome.carried
+    return task.metrics(sums)[task.metric]
 
 
 class Decoder:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from enas.bounds import check
-from enas.config import AugmentConfig, ControllerConfig, DataConfig, SearchConfig
+from enas.config import ControllerConfig, DataConfig, SearchConfig
 from enas.controller import Controller
 from enas.data.progress import Progress
 from enas.errors import RunError, UsageError
@@ -17,7 +17,7 @@ from enas.flags import from_dict
 from enas.search.scoring import Decoder
 from enas.space import Space
 from enas.spaces import load
-from enas.tasks.images import ImageTask
+from enas.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SearchSettings:
     supernet: Any  # an instance of the space's supernet_config
     controller: ControllerConfig
     search: SearchConfig
-    augment: AugmentConfig
+    augment: Any  # an instance of the options of the space's task
 
     @classmethod
     def from_preset(cls, space: Space, preset: str, data: DataConfig) -> "SearchSettings":
@@ -63,7 +63,7 @@ class SearchSettings:
             "supernet": space.supernet_config,
             "controller": ControllerConfig,
             "search": SearchConfig,
-            "augment": AugmentConfig,
+            "augment": space.task.options,
         }
         missing = [key for key in ("preset", *kinds) if key not in data]
         if missing:
@@ -79,7 +79,7 @@ class SearchObjects:
     """What a search works on."""
 
     space: Space
-    task: ImageTask
+    task: Task
     supernet: nn.Module
     controller: Controller
     decoder: Decoder
@@ -97,7 +97,8 @@ def build(
     for part in (settings.data, settings.supernet, settings.controller, settings.search, settings.augment):
         check(part)
     space = load(settings.space)
-    task = space.task.load(settings.data, settings.augment, cache=cache, device=device, progress=progress)
+    task: Task = space.task.load(settings.data, settings.augment, cache=cache, device=device, progress=progress)
+    task.steps("train", settings.search.batch_size)  # refused now rather than after the folder is made
     torch.manual_seed(settings.search.seed)
     running = settings.search.batch_norm == "running"
     supernet = space.supernet(settings.supernet, task.spec, running_statistics=running)

@@ -10,8 +10,10 @@ from enas.errors import Interrupted
 from enas.interrupt import Interrupt
 from enas.rng import restore_rng, rng_state
 from enas.run import Run
+from enas.schedules import learning_rate
 from enas.search.reinforce import Baseline
 from enas.search.setup import SearchObjects
+from enas.tasks.task import add_figures
 
 
 @dataclass
@@ -34,8 +36,7 @@ class Position:
 
     def add(self, figures: dict[str, float]) -> None:
         """Add to the sums."""
-        for name, value in figures.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
+        add_figures(self.sums, figures)
 
 
 class Search:
@@ -60,6 +61,7 @@ class Search:
             eps=config.controller_epsilon,
         )
         self.position = Position()
+        self.carried: Any = None  # what the task hands from batch to batch (`Outcome.carried`)
         self._started = self._saved = self._mark = time.monotonic()
 
     def restore(self, *, rewind: bool = True) -> bool:
@@ -72,7 +74,7 @@ class Search:
         self.weights_optimizer.load_state_dict(state["weights_optimizer"])
         self.controller_optimizer.load_state_dict(state["controller_optimizer"])
         self.baseline.value = state["baseline"]
-        self.position = Position(**state["position"])
+        self.position, self.carried = Position(**state["position"]), state["carried"]
         restore_rng(state["rng"], self.generator)
         return True
 
@@ -88,6 +90,7 @@ class Search:
             "controller_optimizer": self.controller_optimizer.state_dict(),
             "baseline": self.baseline.value,
             "position": asdict(self.position),
+            "carried": self.carried,
             "rng": rng_state(self.generator),
         }
         self.run.save(state)
@@ -121,5 +124,13 @@ class Search:
 
     def steps_per_epoch(self) -> int:
         """Steps of the shared weights in one epoch."""
-        whole_pass = -(-self.objects.task.examples("train") // self.config.batch_size)
-        return self.config.steps_per_epoch or whole_pass
+        return self.config.steps_per_epoch or self.objects.task.steps("train", self.config.batch_size)
+
+    def rate(self) -> float:
+        """Learning rate of the shared weights in this epoch."""
+        return learning_rate(float(self.position.epoch), self.config)
+
+    def set_rate(self, factor: float) -> None:
+        """Put the optimiser of the shared weights at this epoch's rate, times the batch's factor."""
+        for group in self.weights_optimizer.param_groups:
+            group["lr"] = factor * self.rate()

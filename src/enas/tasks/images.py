@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,8 @@ from enas.data.augment import augment, normalise
 from enas.data.images import ImageData, ImageSpec, ImageSplit
 from enas.data.load import load_images
 from enas.data.progress import Progress
-from enas.errors import DataError
-
-Part = Literal["train", "train+valid", "valid", "test"]
+from enas.errors import DataError, UsageError
+from enas.tasks.task import Figures, Model, Outcome, Part
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,12 @@ class Batch:
 
     inputs: Float[Tensor, "B C H W"]
     labels: Int[Tensor, " B"]
+    rate_factor: float = 1.0
+    """What the learning rate is multiplied by."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.labels)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,13 @@ class WithAuxiliary:
 class ImageTask:
     """An image data set with the way it is batched and scored. Accuracy in [0, 1] is the reward; the loss is in nats."""
 
-    metric = "accuracy"
+    options: ClassVar[type] = AugmentConfig
+    metric: ClassVar[str] = "accuracy"
+    direction: ClassVar[int] = 1
+    unit: ClassVar[str] = "images"
+    scoring_size: ClassVar[int] = 500
+    """Images at once when a network is scored; it changes speed and memory only."""
+    final_size: ClassVar[int] = 500
 
     def __init__(self, data: ImageData, augment_config: AugmentConfig, device: torch.device) -> None:
         self.data, self.augment_config, self.device = data, augment_config, device
@@ -61,7 +72,10 @@ class ImageTask:
 
         Raises:
             DataError: it is missing, damaged or unfit.
+            UsageError: a setting is for text only.
         """
+        if config.level != "word":
+            raise UsageError("--level is for text, and this space reads images: leave it out")
         return cls(load_images(config, cache, progress=progress), augment_config, device)
 
     @property
@@ -74,9 +88,18 @@ class ImageTask:
         """Lines that tell the user what was detected."""
         return self.data.notes
 
+    @property
+    def has_test(self) -> bool:
+        """Whether there are test images."""
+        return self.data.test is not None
+
     def examples(self, part: Part) -> int:
         """Number of examples in a part of the data."""
         return sum(len(split) for split in self._splits(part))
+
+    def steps(self, part: Part, size: int) -> int:
+        """Number of training batches in one pass."""
+        return -(-self.examples(part) // size)
 
     def training_batches(
         self,
@@ -128,6 +151,21 @@ class ImageTask:
         splits = self._splits(part)
         total = sum(len(split) for split in splits)
         return self._plain(splits, torch.randperm(total, generator=generator)[:size])
+
+    def step(self, model: Model, batch: Batch, carried: Any) -> Outcome:
+        """Loss and number of right answers; nothing is carried from batch to batch."""
+        output = model(batch.inputs)
+        loss, seen = self.loss(output, batch), len(batch)
+        right = int(self.correct(output, batch))
+        return Outcome(loss, {"loss": loss.item() * seen, "right": right, "seen": seen})
+
+    def metrics(self, sums: Figures) -> dict[str, float]:
+        """Mean loss in nats, and accuracy."""
+        return {"loss": sums["loss"] / sums["seen"], "accuracy": sums["right"] / sums["seen"]}
+
+    def reward(self, value: float) -> float:
+        """The accuracy itself."""
+        return value
 
     def loss(self, output: Float[Tensor, "B K"] | WithAuxiliary, batch: Batch) -> Float[Tensor, ""]:
         """Mean cross-entropy in nats; that of an auxiliary classifier is added with its weight."""

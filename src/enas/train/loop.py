@@ -1,26 +1,27 @@
 """Training from scratch: the published recipe, epoch by epoch."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from enas.errors import Interrupted
+from enas.errors import Interrupted, RunError
 from enas.interrupt import Interrupt
 from enas.progress import Progress
 from enas.rng import restore_rng, rng_state
 from enas.run import Run
-from enas.schedules import cosine_with_restarts
+from enas.schedules import learning_rate
 from enas.space import FollowsProgress
+from enas.tasks.task import add_figures
+from enas.train.averaging import WeightAverage, is_triggered
 from enas.train.setup import TrainObjects
 from enas.train.test import test
 from enas.weights import load_weights, save_weights
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 RESULT = "result.json"
-SCORING_BATCH = 500
-"""Examples at once when a network is scored; it changes speed and memory only."""
 
 
 class Training:
@@ -38,8 +39,12 @@ class Training:
             weight_decay=config.weight_decay,
         )
         self.epoch, self.step, self.order_seed = 0, 0, 0
-        self.best = -1.0
-        self.sums = {"loss": 0.0, "right": 0, "seen": 0}
+        self.scores: list[float] = []
+        """The metric of each validation, turned so that more is better."""
+        self.best = -math.inf
+        self.sums: dict[str, float] = {}
+        self.carried: Any = None  # what the task hands from batch to batch (`Outcome.carried`)
+        self.average = WeightAverage(objects.network)
         self.seconds = 0.0
         self.spent = 0.0  # seconds in this epoch, over all parts of an interrupted training
         self._started = self._saved = time.monotonic()
@@ -53,6 +58,8 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.order_seed = state["epoch"], state["step"], state["order_seed"]
         self.best, self.sums, self.seconds, self.spent = (state[name] for name in ("best", "sums", "seconds", "spent"))
+        self.scores, self.carried = state["scores"], state["carried"]
+        self.average.load_state_dict(state["average"])
         restore_rng(state["rng"], self.generator)
         return True
 
@@ -70,6 +77,9 @@ class Training:
                 "order_seed": self.order_seed,
                 "best": self.best,
                 "sums": self.sums,
+                "scores": self.scores,
+                "carried": self.carried,
+                "average": self.average.state_dict(),
                 "seconds": self.seconds,
                 "spent": self.spent,
                 "rng": rng_state(self.generator),
@@ -95,18 +105,15 @@ class Training:
 
     def steps_per_epoch(self) -> int:
         """Steps in one epoch."""
-        whole_pass = -(-self.objects.task.examples(self.objects.part) // self.config.batch_size)
-        return self.config.steps_per_epoch or whole_pass
+        return self.config.steps_per_epoch or self.objects.task.steps(self.objects.part, self.config.batch_size)
 
-    def set_rate(self) -> None:
-        """Put the optimiser at the learning rate of this step."""
+    def set_rate(self, factor: float = 1.0) -> None:
+        """Put the optimiser at the learning rate of this step, times the batch's factor."""
         config = self.config
         epoch = self.epoch + (self.step / self.steps_per_epoch() if config.lr_every_step else 0.0)
-        rate = cosine_with_restarts(
-            epoch, high=config.lr_max, low=config.lr_min, first=config.lr_first_cycle, growth=config.lr_cycle_growth
-        )
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["scheduled"] = learning_rate(epoch, config)
+            group["lr"] = factor * group["scheduled"]
 
     def set_progress(self) -> None:
         """Tell the network how much of the training is over when this step is, if it wants to know."""
@@ -151,7 +158,7 @@ def train(
     if state.epoch < state.config.epochs:
         say(f"time is up after {state.epoch} of {state.config.epochs} epochs")
         if state.epoch == 0:
-            _keep_weights(state, -1.0)
+            _keep_weights(state, -math.inf)
         state.save()
     return finish(state)
 
@@ -161,7 +168,7 @@ def train_epoch(state: Training, bar: Progress, interrupt: Interrupt) -> None:
     objects, config = state.objects, state.config
     if state.step == 0:
         state.order_seed = int(torch.randint(2**62, (), generator=state.generator))
-        state.sums = {"loss": 0.0, "right": 0, "seen": 0}
+        state.sums, state.carried = {}, None
     objects.network.train()
     mark = time.monotonic()
     batches = objects.task.training_batches(
@@ -173,23 +180,25 @@ def train_epoch(state: Training, bar: Progress, interrupt: Interrupt) -> None:
         limit=state.steps_per_epoch(),
     )
     for batch in batches:
-        state.set_rate()
+        state.set_rate(batch.rate_factor)
         state.set_progress()
-        output = objects.network(batch.inputs)
-        loss = objects.task.loss(output, batch)
+        outcome = objects.task.step(objects.network, batch, state.carried)
+        loss = outcome.loss.item()
+        if not math.isfinite(loss):
+            where = f"the loss became {loss} in epoch {state.epoch + 1}"
+            raise RunError(f"{where}: train anew with a lower --lr-max, or with --grad-clip")
         state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        outcome.loss.backward()
         if config.grad_clip is not None:
             torch.nn.utils.clip_grad_norm_(objects.network.parameters(), config.grad_clip)
         state.optimizer.step()
-        seen = len(batch.labels)
-        state.sums["loss"] += loss.item() * seen
-        state.sums["right"] += int(objects.task.correct(output, batch))
-        state.sums["seen"] += seen
+        state.average.update()
+        add_figures(state.sums, outcome.figures)
+        state.carried = outcome.carried
         state.step += 1
         now = time.monotonic()
         state.spent, mark = state.spent + now - mark, now
-        bar.advance(1, loss=loss.item())
+        bar.advance(1, loss=loss)
         state.pause(interrupt)
         if state.out_of_time():  # before the next batch is made, so that going on later makes the same one
             return
@@ -197,39 +206,45 @@ def train_epoch(state: Training, bar: Progress, interrupt: Interrupt) -> None:
 
 def finish_epoch(state: Training) -> str:
     """Validate, keep the weights, log the epoch, move on to the next; returns the line for the user."""
-    objects, sums = state.objects, state.sums
+    objects, task, config = state.objects, state.objects.task, state.config
     metrics = {
-        "train/loss": sums["loss"] / sums["seen"],
-        "train/accuracy": sums["right"] / sums["seen"],
-        "train/lr": state.optimizer.param_groups[0]["lr"],
+        **{f"train/{name}": value for name, value in task.metrics(state.sums).items()},
+        "train/lr": state.optimizer.param_groups[0]["scheduled"],
     }
-    line = f"epoch {state.epoch + 1}/{state.config.epochs}: loss {metrics['train/loss']:.3f}"
-    score = float(state.epoch)  # without validation examples the last weights are the ones to keep
-    if not state.config.train_on_valid:
-        metrics.update(test(objects.network, objects.task, "valid", SCORING_BATCH))
-        score = metrics["valid/accuracy"]
-        line += f", validation accuracy {score:.4f}"
-    _keep_weights(state, score)
+    line = f"epoch {state.epoch + 1}/{config.epochs}: loss {metrics['train/loss']:.3f}"
+    with state.average.in_place():
+        score = float(state.epoch)  # without validation examples the last weights are the ones to keep
+        if not config.train_on_valid:
+            metrics.update(test(objects.network, task, "valid", task.scoring_size))
+            value = metrics[f"valid/{task.metric}"]
+            score = task.direction * value
+            line += f", validation {task.metric} {value:.4f}"
+        _keep_weights(state, score)
+    state.scores.append(score)
+    waiting = config.average_trigger is not None and state.average.mean is None
+    if waiting and is_triggered(state.scores, config.average_trigger or 0):
+        state.average.start()
+        line += "; weights are averaged from here on"
     state.epoch, state.step = state.epoch + 1, 0
     state.run.log(state.epoch, metrics)
-    rate = sums["seen"] / max(state.spent, 1e-9)
-    state.run.log_timing(state.epoch, {"time/images_per_second": rate, "time/epoch_seconds": state.spent})
+    rate = state.sums["seen"] / max(state.spent, 1e-9)
+    state.run.log_timing(state.epoch, {f"time/{task.unit}_per_second": rate, "time/epoch_seconds": state.spent})
     state.spent = 0.0
-    return f"{line}, {rate:.0f} images/s"
+    return f"{line}, {rate:.0f} {task.unit}/s"
 
 
 def finish(state: Training) -> dict[str, int | float]:
     """Test the kept weights once and write `result.json`."""
-    objects, run = state.objects, state.run
+    objects, run, task = state.objects, state.run, state.objects.task
     load_weights(run.path / BEST, objects.network)
     result: dict[str, int | float] = {
         "parameters": sum(p.numel() for p in objects.network.parameters()),
         "epochs": state.epoch,
     }
     if not state.config.train_on_valid:
-        result.update(test(objects.network, objects.task, "valid", SCORING_BATCH))
-    if objects.task.data.test is not None:
-        result.update(test(objects.network, objects.task, "test", SCORING_BATCH))
+        result.update(test(objects.network, task, "valid", task.final_size))
+    if task.has_test:
+        result.update(test(objects.network, task, "test", task.final_size))
     run.write_json(RESULT, result)
     return result
 

@@ -10,13 +10,13 @@ from torch import nn
 
 from enas.architecture import Architecture, encode
 from enas.bounds import check
-from enas.config import AugmentConfig, DataConfig, TrainConfig
+from enas.config import DataConfig, TrainConfig
 from enas.data.progress import Progress
 from enas.errors import RunError, UsageError
 from enas.flags import from_dict
 from enas.space import Space
 from enas.spaces import load
-from enas.tasks.images import ImageTask, Part
+from enas.tasks.task import Part, Task
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class TrainSettings:
     data: DataConfig
     network: Any  # an instance of the space's network_config
     train: TrainConfig
-    augment: AugmentConfig
+    augment: Any  # an instance of the options of the space's task
 
     @classmethod
     def from_preset(cls, space: Space, preset: str, data: DataConfig) -> "TrainSettings":
@@ -60,7 +60,7 @@ class TrainSettings:
             "data": DataConfig,
             "network": space.network_config,
             "train": TrainConfig,
-            "augment": AugmentConfig,
+            "augment": space.task.options,
         }
         missing = [key for key in ("preset", *kinds) if key not in data]
         if missing:
@@ -76,14 +76,19 @@ class TrainObjects:
     """What a training works on."""
 
     architecture: Architecture
-    task: ImageTask
+    task: Task
     network: nn.Module
     config: TrainConfig
 
     @property
     def part(self) -> Part:
         """The examples that are trained on."""
-        return "train+valid" if self.config.train_on_valid else "train"
+        return trained_part(self.config)
+
+
+def trained_part(config: TrainConfig) -> Part:
+    """The part of the data that is trained on."""
+    return "train+valid" if config.train_on_valid else "train"
 
 
 def build(
@@ -104,7 +109,10 @@ def build(
         check(part)
     space = load(settings.space)
     encode(architecture, space.steps(architecture.size), where)
-    task = space.task.load(settings.data, settings.augment, cache=cache, device=device, progress=progress)
+    task: Task = space.task.load(settings.data, settings.augment, cache=cache, device=device, progress=progress)
+    task.steps(
+        trained_part(settings.train), settings.train.batch_size
+    )  # refused now rather than after the folder is made
     torch.manual_seed(settings.train.seed)
     network = space.network(settings.network, task.spec, architecture)
     network.to(device)

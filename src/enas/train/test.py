@@ -3,21 +3,21 @@
 import torch
 from torch import nn
 
-from enas.tasks.images import ImageTask, Part
+from enas.tasks.task import Part, Task, add_figures
 
 
 @torch.no_grad()
-def test(network: nn.Module, task: ImageTask, part: Part, batch_size: int) -> dict[str, int | float]:
-    """Loss in nats and accuracy in [0, 1] over a whole part of the data.
+def test(network: nn.Module, task: Task, part: Part, batch_size: int) -> dict[str, float]:
+    """Loss in nats and the task's metric over a whole part of the data.
 
     Raises:
         DataError: the data has no such part.
     """
     network.eval()
-    loss, right, seen = 0.0, 0, 0
+    sums: dict[str, float] = {}
+    carried = None
     for batch in task.scoring_batches(part, batch_size):
-        logits = network(batch.inputs)
-        loss += task.loss(logits, batch).item() * len(batch.labels)
-        right += int(task.correct(logits, batch))
-        seen += len(batch.labels)
-    return {f"{part}/loss": loss / seen, f"{part}/accuracy": right / seen}
+        outcome = task.step(network, batch, carried)
+        add_figures(sums, outcome.figures)
+        carried = outcome.carried
+    return {f"{part}/{name}": value for name, value in task.metrics(sums).items()}

@@ -1,0 +1,251 @@
+"""A recurrent cell over all places of a window, as one function with a gradient written by hand.
+
+Node i with predecessor p: [a, g] = (s_p * mask) W_i, s_i = s_p + sigmoid(g) (f_i(a) - s_p); node 0 reads the state before in
+the place of s_p, and the word besides: its product is made for all places at once, before. The output is the mean of some
+nodes. (Pham et al. 2018, section 2.1, and the authors' code.) Nodes with one predecessor share one matrix product; gradients
+of weights are one product over all places.
+
+Letters of shapes: T places, B texts, H width, k nodes of a group.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from enas.spaces.rnn.wiring import Cell
+
+Slope = Callable[[Tensor, Tensor, Tensor], Any]
+ACTIVATE: dict[str, Callable[[Tensor], Any]] = {
+    "tanh": Tensor.tanh_,
+    "relu": Tensor.relu_,
+    "sigmoid": Tensor.sigmoid_,
+    "identity": lambda x: x,
+}
+"""In place."""
+
+
+def _slope_of(kernel: Callable[..., Any], *extra: float) -> Slope:
+    return lambda above, value, out: kernel(above, value, *extra, grad_input=out)
+
+
+_ATEN = torch.ops.aten
+SLOPE: dict[str, Slope] = {
+    "tanh": _slope_of(_ATEN.tanh_backward.grad_input),
+    "relu": _slope_of(_ATEN.threshold_backward.grad_input, 0.0),
+    "sigmoid": _slope_of(_ATEN.sigmoid_backward.grad_input),
+    "identity": lambda above, value, out: out.copy_(above),
+}
+"""(gradient of the activation's value, the value, out): writes the gradient of what was activated."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Nodes with one predecessor, those of one activation side by side."""
+
+    source: int
+    """The predecessor; -1: the state before."""
+    members: tuple[int, ...]
+    runs: tuple[tuple[str, int, int], ...]
+    """An activation, and its first and last member + 1."""
+
+
+def groups(cell: Cell) -> tuple[Group, ...]:
+    """The groups of a cell, each after the one that its predecessor is in."""
+    found = []
+    for source in sorted(set(cell.sources)):
+        members = [i for i, own in enumerate(cell.sources) if own == source]
+        members.sort(key=lambda i: (cell.operations[i], i))
+        runs, start = [], 0
+        for operation, same in groupby(members, key=lambda i: cell.operations[i]):
+            count = len(list(same))
+            runs.append((operation, start, start + count))
+            start += count
+        found.append(Group(source, tuple(members), tuple(runs)))
+    return tuple(found)
+
+
+def run_cell(
+    cell: Cell,
+    projected: Float[Tensor, "T B twoH"],
+    hidden: Float[Tensor, "B H"],
+    mask: Float[Tensor, "B H"] | None,
+    weights: Sequence[Float[Tensor, "H twoH"]],
+) -> Float[Tensor, "T B H"]:
+    """The outputs of a cell at all places; the last one is the state after the window.
+
+    Args:
+        cell: Its wiring.
+        projected: What the words give to node 0: [a, g] at all places.
+        hidden: State before the window.
+        mask: Dropout mask of every state that is multiplied; None: nothing is dropped. It has no gradient.
+        weights: Of each node, [a, g] side by side; node 0: of the state before.
+    """
+    keep = torch.is_grad_enabled() and any(x.requires_grad for x in (projected, hidden, *weights))
+    outputs: Tensor = _OverTime.apply(cell, keep, projected, hidden, mask, *weights)
+    return outputs
+
+
+def _joined(group: Group, weights: Sequence[Tensor]) -> Tensor:
+    """The weights of a group, [a of all members, g of all members] side by side."""
+    if len(group.members) == 1:
+        return weights[group.members[0]]
+    halves = [weights[i].chunk(2, dim=1) for i in group.members]
+    return torch.cat([half[side] for side in (0, 1) for half in halves], dim=1)
+
+
+class _Buffers:
+    """What the nodes are at each place: products that become [f(a), sigmoid(g)], and states."""
+
+    def __init__(self, plan: Sequence[Group], slots: int, like: Tensor) -> None:
+        batch, width = like.shape
+        self.products = [like.new_empty(slots, batch, 2, len(group.members), width) for group in plan]
+        self.states = [like.new_empty(slots, batch, len(group.members), width) for group in plan]
+        self.where = {node: (g, j) for g, group in enumerate(plan) for j, node in enumerate(group.members)}
+
+    def state(self, node: int, slot: int) -> Float[Tensor, "B H"]:
+        """The state of a node."""
+        g, j = self.where[node]
+        return self.states[g][slot, :, j]
+
+
+class _OverTime(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, cell: Cell, keep: bool, projected: Tensor, hidden: Tensor, mask: Tensor | None, *weights: Tensor
+    ) -> Tensor:
+        plan = groups(cell)
+        joined = [_joined(group, weights) for group in plan]
+        places = len(projected)
+        buffers = _Buffers(plan, places if keep else 1, hidden)
+        outputs = hidden.new_empty(places, *hidden.shape)
+        masked = torch.empty_like(hidden)
+        before = hidden
+        for t in range(places):
+            slot = t if keep else 0
+            for group, weight, product, state in zip(plan, joined, buffers.products, buffers.states, strict=True):
+                source = before if group.source < 0 else buffers.state(group.source, slot)
+                into = source if mask is None else torch.mul(source, mask, out=masked)
+                here = product[slot]
+                if group.source < 0:
+                    torch.addmm(projected[t], into, weight, out=here.flatten(1))
+                else:
+                    torch.mm(into, weight, out=here.flatten(1))
+                values, gates = here.unbind(1)
+                for operation, start, stop in group.runs:
+                    ACTIVATE[operation](values[:, start:stop])
+                torch.lerp(source[:, None], values, gates.sigmoid_(), out=state[slot])
+            before = _mean([buffers.state(node, slot) for node in cell.averaged], outputs[t])
+        if keep:
+            ctx.cell, ctx.masked, ctx.where = cell, mask is not None, buffers.where
+            given = (hidden, *(() if mask is None else (mask,)))
+            ctx.save_for_backward(outputs, *given, *joined, *buffers.products, *buffers.states)
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        plan = groups(ctx.cell)
+        saved = list(ctx.saved_tensors)
+        outputs, hidden = saved[:2]
+        mask = saved[2] if ctx.masked else None
+        parts = saved[3 if ctx.masked else 2 :]
+        n = len(plan)
+        joined, products, states = parts[:n], parts[n : 2 * n], parts[2 * n :]
+        befores = torch.cat([hidden[None], outputs[:-1]])
+        sources = [_source(group, ctx.where, states, befores) for group in plan]
+        slopes = [torch.empty_like(product) for product in products]
+        grad_hidden = _through_time(
+            ctx.cell, plan, upstream[0], where=ctx.where, mask=mask,
+            joined=joined, products=products, sources=sources, slopes=slopes,
+        )  # fmt: skip
+        grads: list[Tensor | None] = [None] * len(ctx.cell.sources)
+        for group, source, slope in zip(plan, sources, slopes, strict=True):
+            into = source if mask is None else source * mask
+            gradient = into.reshape(-1, into.shape[-1]).t() @ slope.flatten(0, 1).flatten(1)
+            pieces = gradient.view(len(gradient), 2, len(group.members), -1)
+            for j, node in enumerate(group.members):
+                grads[node] = pieces[:, :, j].flatten(1)
+        return None, None, slopes[0].flatten(2), grad_hidden, None, *grads
+
+
+def _mean(values: Sequence[Tensor], out: Tensor) -> Tensor:
+    if len(values) == 1:
+        return out.copy_(values[0])
+    torch.add(values[0], values[1], out=out)
+    for value in values[2:]:
+        out.add_(value)
+    return out.mul_(1 / len(values))
+
+
+def _source(group: Group, where: dict[int, tuple[int, int]], states: Sequence[Tensor], befores: Tensor) -> Tensor:
+    """What a group reads at all places."""
+    if group.source < 0:
+        return befores
+    g, j = where[group.source]
+    return states[g][:, :, j]
+
+
+def _through_time(
+    cell: Cell,
+    plan: Sequence[Group],
+    upstream: Float[Tensor, "T B H"],
+    *,
+    where: dict[int, tuple[int, int]],
+    mask: Float[Tensor, "B H"] | None,
+    joined: Sequence[Tensor],
+    products: Sequence[Tensor],
+    sources: Sequence[Tensor],
+    slopes: Sequence[Tensor],
+) -> Float[Tensor, "B H"]:
+    """Fill `slopes` with the gradients of all products, from the last place to the first.
+
+    Returns:
+        Gradient of the state before the window.
+    """
+    above = [product.new_empty(product.shape[1], *product.shape[3:]) for product in products]
+    scratch = [(torch.empty_like(grad), torch.empty_like(grad)) for grad in above]
+    carry = torch.zeros_like(upstream[0])
+    total = torch.empty_like(carry)
+    for t in range(len(upstream) - 1, -1, -1):
+        torch.add(upstream[t], carry, out=total).mul_(1 / len(cell.averaged))
+        for group, grad in zip(plan, above, strict=True):
+            _begin(group, cell, total, grad)
+        for g in range(len(plan) - 1, -1, -1):
+            source, grad, slope = sources[g][t], above[g], slopes[g][t]
+            values, gates = products[g][t].unbind(1)
+            one, two = scratch[g]
+            torch.sub(values, source[:, None], out=one).mul_(grad)
+            SLOPE["sigmoid"](one, gates, slope[:, 1])
+            torch.mul(grad, gates, out=two)
+            for operation, start, stop in plan[g].runs:
+                piece = slice(start, stop)
+                SLOPE[operation](two[:, piece], values[:, piece], slope[:, 0, piece])
+            through = torch.mm(slope.flatten(1), joined[g].t(), out=total)
+            if mask is not None:
+                through.mul_(mask)
+            direct = torch.sub(grad, two, out=one)
+            through.add_(direct[:, 0] if direct.shape[1] == 1 else direct.sum(1))
+            if plan[g].source < 0:
+                carry.copy_(through)
+            else:
+                own, j = where[plan[g].source]
+                above[own][:, j].add_(through)
+    return carry
+
+
+def _begin(group: Group, cell: Cell, share: Float[Tensor, "B H"], grad: Float[Tensor, "B k H"]) -> None:
+    """The gradient of a group's states that comes from the output: a share for each node that is averaged."""
+    averaged = [node in cell.averaged for node in group.members]
+    if all(averaged):
+        grad.copy_(share[:, None].expand_as(grad))
+        return
+    grad.zero_()
+    for j, own in enumerate(averaged):
+        if own:
+            grad[:, j].copy_(share)
