@@ -127,6 +127,15 @@ def test_interrupted_training_says_how_to_go_on(tmp_path: Path, cache: list[str]
         ("draw published:enas-macro -o x.jpeg2", "x.jpeg2"),
         ("search macro --device gpu9", "no device 'gpu9'"),
         ("search macro --filters 5 --dataset digits", "--filters must be even"),
+        ("search macro --level char", "--level is for text"),
+        ("search rnn --image-size 32", "--image-size is for images"),
+        ("search rnn --dataset digit", "known names are pydoc, ptb, wikitext"),
+        ("search rnn --preset demo --batch-size 90000", "too few for 90000 texts side by side"),
+        ("search rnn --preset demo --reward-batch-size 0", "--reward-batch-size must be at least 1"),
+        ("search rnn --preset demo --batch-norm running", "has no batch norm"),
+        ("train published:lstm --preset demo --bptt 100000", "too few for"),
+        ("compare published:lstm --preset demo", "asks no question"),
+        ("convert published:lstm -o x.json", "a cell of the space rnn only"),
     ],
 )
 def test_bad_input_gets_one_line_and_status_2(

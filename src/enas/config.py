@@ -49,9 +49,6 @@ class WindowConfig:
     random_bptt: bool = False
     """Whether the lengths of training windows vary: 95 % around bptt, the others around half of it, with a standard
     deviation of 5; the learning rate varies with them (Merity, Keskar and Socher 2018)."""
-    max_state_norm: Positive | None = None
-    """Largest norm of the hidden state that one window hands to the next, for each text; longer ones are shortened; None:
-    off."""
     reward_scale: Positive = 80.0
     """The controller's reward is this divided by the perplexity."""
 

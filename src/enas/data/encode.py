@@ -1,6 +1,6 @@
 """Texts as numbers: words by white space with <eos> at the end of each line, or characters.
 
-The vocabulary is that of the training text, in alphabetical order. Shapes: N words or characters.
+The vocabulary is that of the training text, in alphabetical order.
 """
 
 import codecs
@@ -30,7 +30,7 @@ class Corpus:
     level: Level
     words: tuple[str, ...]
     """The vocabulary; a number is an index into it."""
-    parts: tuple[Int32[Tensor, " N"], ...]
+    parts: tuple[Int32[Tensor, " _"], ...]
     """Training, validation and test text."""
     unknown: tuple[int, ...]
     """How many words of each part are not in the training text."""
@@ -102,7 +102,7 @@ def _numbers(where: str, rows: Iterable[Sequence[int]]) -> np.ndarray:
 
 def _split(pieces: Iterable[str], level: Level) -> Iterator[Sequence[str]]:
     """Words or characters of pieces that end with whole lines; the end of a line is a word of its own."""
-    for piece in pieces:
+    for piece in filter(None, pieces):
         text = piece if piece.endswith("\n") else f"{piece}\n"
         if level == "word":
             yield text.replace("\n", f" {EOS} ").split()

@@ -1,7 +1,4 @@
-"""From the name of a data set, or a folder of text files, to numbered words.
-
-Shapes: N words (or characters) of a text.
-"""
+"""From the name of a data set, or a folder of text files, to numbered words."""
 
 import difflib
 import logging
@@ -45,9 +42,9 @@ class TextData:
     """Name of the data set, or of the user's folder."""
     words: tuple[str, ...]
     """The vocabulary; a number is an index into it."""
-    train: Int32[Tensor, " N"]
-    valid: Int32[Tensor, " N"]
-    test: Int32[Tensor, " N"]
+    train: Int32[Tensor, " _"]
+    valid: Int32[Tensor, " _"]
+    test: Int32[Tensor, " _"]
     notes: tuple[str, ...]
     """Lines that tell the user what was found and what was decided."""
 

@@ -191,7 +191,7 @@ class TextTask:
         figures = {"loss": loss.item() * len(batch), "seen": len(batch)}
         if prediction.penalty is not None:
             loss = loss + prediction.penalty
-        return Outcome(loss, figures, _handed_on(prediction.hidden, self.windows.max_state_norm))
+        return Outcome(loss, figures, _detached(prediction.hidden))
 
     def metrics(self, sums: Figures) -> dict[str, float]:
         """Mean loss in nats, and its exponential, never capped."""
@@ -240,9 +240,6 @@ class TextTask:
         return TextBatch(columns[:-1], columns[1:].contiguous(), starts, rate_factor)
 
 
-def _handed_on(hidden: Any, longest: float | None) -> Any:
-    """The state for the next window: without its gradient, and not longer than allowed."""
-    if isinstance(hidden, tuple):
-        return tuple(_handed_on(part, longest) for part in hidden)
-    state = hidden.detach()
-    return state if longest is None else state.renorm(2, state.dim() - 2, longest)
+def _detached(hidden: Any) -> Any:
+    """A state without its gradient."""
+    return tuple(map(_detached, hidden)) if isinstance(hidden, tuple) else hidden.detach()

@@ -2,8 +2,8 @@
 
 Node i with predecessor p: [a, g] = (s_p * mask) W_i, s_i = s_p + sigmoid(g) (f_i(a) - s_p); node 0 reads the state before in
 the place of s_p, and the word besides: its product is made for all places at once, before. The output is the mean of some
-nodes. (Pham et al. 2018, section 2.1, and the authors' code.) Nodes with one predecessor share one matrix product; gradients
-of weights are one product over all places.
+nodes, shortened where it is too long. (Pham et al. 2018, section 2.1, and the authors' code; shortening: docs/details.md.)
+Nodes with one predecessor share one matrix product; gradients of weights are one product over all places.
 
 Letters of shapes: T places, B texts, H width, k nodes of a group.
 """
@@ -76,6 +76,8 @@ def run_cell(
     hidden: Float[Tensor, "B H"],
     mask: Float[Tensor, "B H"] | None,
     weights: Sequence[Float[Tensor, "H twoH"]],
+    *,
+    longest: float | None = None,
 ) -> Float[Tensor, "T B H"]:
     """The outputs of a cell at all places; the last one is the state after the window.
 
@@ -85,9 +87,10 @@ def run_cell(
         hidden: State before the window.
         mask: Dropout mask of every state that is multiplied; None: nothing is dropped. It has no gradient.
         weights: Of each node, [a, g] side by side; node 0: of the state before.
+        longest: Largest norm of an output; None: no limit.
     """
     keep = torch.is_grad_enabled() and any(x.requires_grad for x in (projected, hidden, *weights))
-    outputs: Tensor = _OverTime.apply(cell, keep, projected, hidden, mask, *weights)
+    outputs: Tensor = _OverTime.apply(cell, keep, longest, projected, hidden, mask, *weights)
     return outputs
 
 
@@ -116,52 +119,40 @@ class _Buffers:
 
 class _OverTime(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, cell: Cell, keep: bool, projected: Tensor, hidden: Tensor, mask: Tensor | None, *weights: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, cell: Cell, keep: bool, longest: float | None, *tensors: Any) -> Tensor:
+        projected, hidden, mask, *weights = tensors
         plan = groups(cell)
         joined = [_joined(group, weights) for group in plan]
-        places = len(projected)
-        buffers = _Buffers(plan, places if keep else 1, hidden)
-        outputs = hidden.new_empty(places, *hidden.shape)
-        masked = torch.empty_like(hidden)
+        buffers = _Buffers(plan, len(projected) if keep else 1, hidden)
+        outputs = hidden.new_empty(len(projected), *hidden.shape)
+        shrink = hidden.new_ones(len(projected), len(hidden), 1)
         before = hidden
-        for t in range(places):
+        for t in range(len(projected)):
             slot = t if keep else 0
-            for group, weight, product, state in zip(plan, joined, buffers.products, buffers.states, strict=True):
-                source = before if group.source < 0 else buffers.state(group.source, slot)
-                into = source if mask is None else torch.mul(source, mask, out=masked)
-                here = product[slot]
-                if group.source < 0:
-                    torch.addmm(projected[t], into, weight, out=here.flatten(1))
-                else:
-                    torch.mm(into, weight, out=here.flatten(1))
-                values, gates = here.unbind(1)
-                for operation, start, stop in group.runs:
-                    ACTIVATE[operation](values[:, start:stop])
-                torch.lerp(source[:, None], values, gates.sigmoid_(), out=state[slot])
+            _one_place(plan, joined, buffers, slot, projected[t], before, mask)
             before = _mean([buffers.state(node, slot) for node in cell.averaged], outputs[t])
+            if longest is not None:
+                norms = torch.linalg.vector_norm(before, dim=1, keepdim=True)
+                before.mul_(torch.div(longest, norms, out=shrink[t]).clamp_(max=1.0))
         if keep:
-            ctx.cell, ctx.masked, ctx.where = cell, mask is not None, buffers.where
+            ctx.cell, ctx.longest, ctx.masked, ctx.where = cell, longest, mask is not None, buffers.where
             given = (hidden, *(() if mask is None else (mask,)))
-            ctx.save_for_backward(outputs, *given, *joined, *buffers.products, *buffers.states)
+            ctx.save_for_backward(outputs, shrink, *given, *joined, *buffers.products, *buffers.states)
         return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         plan = groups(ctx.cell)
-        saved = list(ctx.saved_tensors)
-        outputs, hidden = saved[:2]
-        mask = saved[2] if ctx.masked else None
-        parts = saved[3 if ctx.masked else 2 :]
+        outputs, shrink, hidden, *parts = ctx.saved_tensors
+        mask = parts.pop(0) if ctx.masked else None
         n = len(plan)
         joined, products, states = parts[:n], parts[n : 2 * n], parts[2 * n :]
         befores = torch.cat([hidden[None], outputs[:-1]])
         sources = [_source(group, ctx.where, states, befores) for group in plan]
         slopes = [torch.empty_like(product) for product in products]
         grad_hidden = _through_time(
-            ctx.cell, plan, upstream[0], where=ctx.where, mask=mask,
+            ctx.cell, plan, _shortening(upstream[0], outputs, shrink, ctx.longest), where=ctx.where, mask=mask,
             joined=joined, products=products, sources=sources, slopes=slopes,
         )  # fmt: skip
         grads: list[Tensor | None] = [None] * len(ctx.cell.sources)
@@ -171,7 +162,57 @@ class _OverTime(torch.autograd.Function):
             pieces = gradient.view(len(gradient), 2, len(group.members), -1)
             for j, node in enumerate(group.members):
                 grads[node] = pieces[:, :, j].flatten(1)
-        return None, None, slopes[0].flatten(2), grad_hidden, None, *grads
+        return None, None, None, slopes[0].flatten(2), grad_hidden, None, *grads
+
+
+def _one_place(
+    plan: Sequence[Group],
+    joined: Sequence[Tensor],
+    buffers: _Buffers,
+    slot: int,
+    projected: Float[Tensor, "B twoH"],
+    before: Float[Tensor, "B H"],
+    mask: Float[Tensor, "B H"] | None,
+) -> None:
+    """Compute all nodes at one place, into the buffers."""
+    for group, weight, product, state in zip(plan, joined, buffers.products, buffers.states, strict=True):
+        source = before if group.source < 0 else buffers.state(group.source, slot)
+        into = source if mask is None else source * mask
+        here = product[slot]
+        if group.source < 0:
+            torch.addmm(projected, into, weight, out=here.flatten(1))
+        else:
+            torch.mm(into, weight, out=here.flatten(1))
+        values, gates = here.unbind(1)
+        for operation, start, stop in group.runs:
+            ACTIVATE[operation](values[:, start:stop])
+        torch.lerp(source[:, None], values, gates.sigmoid_(), out=state[slot])
+
+
+Upstream = Callable[[int, Tensor], Tensor]
+
+
+def _shortening(
+    upstream: Float[Tensor, "T B H"],
+    outputs: Float[Tensor, "T B H"],
+    shrink: Float[Tensor, "T B 1"],
+    longest: float | None,
+) -> Upstream:
+    """The gradient of what was averaged at a place, given that which comes from the place after.
+
+    A shortened y = x * longest / |x| hands on only the part of its gradient that is at right angles to it, times its shrinkage.
+    """
+    short = shrink < 1
+    if longest is None or not bool(short.any()):
+        return lambda t, carry: carry.add_(upstream[t])
+    along = short.to(shrink.dtype) / longest**2
+
+    def gradient(t: int, carry: Tensor) -> Tensor:
+        carry.add_(upstream[t])
+        dot = (carry * outputs[t]).sum(1, keepdim=True).mul_(along[t])
+        return carry.addcmul_(outputs[t], dot, value=-1).mul_(shrink[t])
+
+    return gradient
 
 
 def _mean(values: Sequence[Tensor], out: Tensor) -> Tensor:
@@ -194,7 +235,7 @@ def _source(group: Group, where: dict[int, tuple[int, int]], states: Sequence[Te
 def _through_time(
     cell: Cell,
     plan: Sequence[Group],
-    upstream: Float[Tensor, "T B H"],
+    upstream: Upstream,
     *,
     where: dict[int, tuple[int, int]],
     mask: Float[Tensor, "B H"] | None,
@@ -210,12 +251,12 @@ def _through_time(
     """
     above = [product.new_empty(product.shape[1], *product.shape[3:]) for product in products]
     scratch = [(torch.empty_like(grad), torch.empty_like(grad)) for grad in above]
-    carry = torch.zeros_like(upstream[0])
+    carry = above[0].new_zeros(above[0].shape[0], above[0].shape[2])
     total = torch.empty_like(carry)
-    for t in range(len(upstream) - 1, -1, -1):
-        torch.add(upstream[t], carry, out=total).mul_(1 / len(cell.averaged))
+    for t in range(len(products[0]) - 1, -1, -1):
+        share = upstream(t, carry).mul_(1 / len(cell.averaged))
         for group, grad in zip(plan, above, strict=True):
-            _begin(group, cell, total, grad)
+            _begin(group, cell, share, grad)
         for g in range(len(plan) - 1, -1, -1):
             source, grad, slope = sources[g][t], above[g], slopes[g][t]
             values, gates = products[g][t].unbind(1)

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from enas.architecture import Architecture, encode
-from enas.bounds import Count, Decay, NotNegative
+from enas.bounds import Count, Decay, NotNegative, Positive
 from enas.data.text import TextSpec
 from enas.nn.language import Regularisation, Words
 from enas.spaces.rnn.steps import is_lstm, steps
@@ -24,12 +24,15 @@ from enas.tasks.text import Prediction
 class RnnNetworkConfig:
     """Size and regularisation of the network that is trained from scratch."""
 
-    hidden: Count = 748
+    width: Count = 748
     """Width of state and embedding."""
     average: Average = "loose_ends"
     """Nodes whose mean is the output and the next state: those that no other node reads, or all but the first."""
-    init_range: NotNegative = 0.04
+    weight_range: NotNegative = 0.04
     """All weights start uniform in plus and minus this."""
+    longest_state: Positive | None = None
+    """Largest norm of the state of one text, which is shortened to it at each place: some cells would grow without end; None:
+    off."""
     drop_word: Decay = 0.0
     """Probability of dropping all places of a word in one text of the batch."""
     drop_embedding: Decay = 0.0
@@ -62,7 +65,8 @@ class Network(nn.Module):
 
     def __init__(self, config: RnnNetworkConfig, spec: TextSpec, architecture: Architecture) -> None:
         super().__init__()
-        self.cell, width, limit = cell_of(architecture, config.average), config.hidden, config.init_range
+        self.cell, self.longest = cell_of(architecture, config.average), config.longest_state
+        width, limit = config.width, config.weight_range
         self.words = Words(spec.vocabulary, width, limit, Regularisation.of(config))
         self.entry = nn.Parameter(torch.empty(width, 2 * width).uniform_(-limit, limit))
         self.weights = nn.ParameterList(
@@ -71,7 +75,7 @@ class Network(nn.Module):
 
     def forward(self, tokens: Int64[Tensor, "T B"], hidden: Float[Tensor, "B H"] | None = None) -> Prediction:
         """What the cell predicts; `hidden` is the state before the window, None at the start of a text."""
-        return predict(self.words, self.cell, tokens, hidden, self.entry, list(self.weights))
+        return predict(self.words, self.cell, tokens, hidden, [self.entry, *self.weights], longest=self.longest)
 
 
 class LstmNetwork(nn.Module):
@@ -79,10 +83,10 @@ class LstmNetwork(nn.Module):
 
     def __init__(self, config: RnnNetworkConfig, spec: TextSpec) -> None:
         super().__init__()
-        self.words = Words(spec.vocabulary, config.hidden, config.init_range, Regularisation.of(config))
-        self.lstm = nn.LSTM(config.hidden, config.hidden)
+        self.words = Words(spec.vocabulary, config.width, config.weight_range, Regularisation.of(config))
+        self.lstm = nn.LSTM(config.width, config.width)
         for parameter in self.lstm.parameters():
-            nn.init.uniform_(parameter, -config.init_range, config.init_range)
+            nn.init.uniform_(parameter, -config.weight_range, config.weight_range)
 
     def forward(self, tokens: Int64[Tensor, "T B"], hidden: Any = None) -> Prediction:
         """What the LSTM predicts; `hidden` is a pair of states "1 B H"."""
@@ -94,6 +98,7 @@ class LstmNetwork(nn.Module):
         if not self.training or drop == 0:
             output, after = self.lstm(x, state)
         else:
-            dropped: dict[str, Tensor] = {"weight_hh_l0": nn.functional.dropout(self.lstm.weight_hh_l0, drop)}
+            recurrent = dict(self.lstm.named_parameters())["weight_hh_l0"]
+            dropped: dict[str, Tensor] = {"weight_hh_l0": nn.functional.dropout(recurrent, drop)}
             output, after = torch.func.functional_call(self.lstm, dropped, (x, state))
         return self.words.predict(output, after)

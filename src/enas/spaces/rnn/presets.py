@@ -7,9 +7,9 @@ from enas.spaces.rnn.supernet import RnnSupernetConfig
 
 PAPER = Preset(
     # Search: the paper, section 3.1. Training from scratch: the authors' first code, final script (docs/details.md).
-    supernet=RnnSupernetConfig(nodes=12, hidden=1000, init_range=0.025),
+    supernet=RnnSupernetConfig(nodes=12, width=1000, weight_range=0.025),
     network=RnnNetworkConfig(
-        hidden=748, init_range=0.04, drop_word=0.21, drop_input=0.75, drop_hidden=0.25, drop_output=0.76,
+        width=748, weight_range=0.04, drop_word=0.21, drop_input=0.75, drop_hidden=0.25, drop_output=0.76,
         temporal_penalty=0.75,
     ),
     controller=ControllerConfig(hidden=100, temperature=5.0, tanh_constant=2.5),
@@ -29,11 +29,11 @@ PAPER = Preset(
 ENAS_LM = Preset(
     # The authors' corrected language model, version for a GPU.
     supernet=RnnSupernetConfig(
-        nodes=10, tanh_first=True, average="all", weights_for="edge_and_activation", hidden=200, init_range=0.04,
+        nodes=10, tanh_first=True, average="all", weights_for="edge_and_activation", width=200, weight_range=0.04,
         drop_word=0.1, drop_embedding=0.2, drop_input=0.75, drop_hidden=0.25, drop_output=0.75, temporal_penalty=1.0,
     ),
     network=RnnNetworkConfig(
-        hidden=800, average="all", init_range=0.05, drop_word=0.125, drop_embedding=0.175, drop_input=0.725,
+        width=800, average="all", weight_range=0.05, drop_word=0.125, drop_embedding=0.175, drop_input=0.725,
         drop_hidden=0.225, drop_output=0.75, activation_penalty=0.7,
     ),
     controller=ControllerConfig(
@@ -54,9 +54,9 @@ ENAS_LM = Preset(
 
 CPU = Preset(
     # Less than half an hour of search and a quarter of training on two processor cores.
-    supernet=RnnSupernetConfig(nodes=8, hidden=200, init_range=0.04, drop_input=0.1, drop_output=0.2),
+    supernet=RnnSupernetConfig(nodes=8, width=200, weight_range=0.04, longest_state=25.0, drop_input=0.1, drop_output=0.2),
     network=RnnNetworkConfig(
-        hidden=200, init_range=0.04, drop_input=0.2, drop_hidden=0.1, drop_output=0.3,
+        width=200, weight_range=0.04, longest_state=25.0, drop_input=0.2, drop_hidden=0.1, drop_output=0.3,
     ),
     controller=ControllerConfig(hidden=100, temperature=5.0, tanh_constant=2.5),
     search=SearchConfig(
@@ -68,26 +68,26 @@ CPU = Preset(
         epochs=8, batch_size=32, lr_schedule="exponential", lr_max=20.0, lr_min=0.1, lr_decay=0.5, lr_decay_start=4,
         momentum=0.0, weight_decay=2e-7, grad_clip=0.25, average_trigger=1,
     ),
-    search_augment=WindowConfig(max_state_norm=25.0),
-    train_augment=WindowConfig(max_state_norm=25.0),
+    search_augment=WindowConfig(),
+    train_augment=WindowConfig(),
 )  # fmt: skip
 
 DEMO = Preset(
     # A minute on two processor cores with the embedded text.
-    supernet=RnnSupernetConfig(nodes=5, hidden=64, init_range=0.1, drop_output=0.1),
-    network=RnnNetworkConfig(hidden=64, init_range=0.1, drop_input=0.1, drop_output=0.2),
+    supernet=RnnSupernetConfig(nodes=5, width=64, weight_range=0.1, longest_state=25.0, drop_output=0.1),
+    network=RnnNetworkConfig(width=64, weight_range=0.1, longest_state=25.0, drop_input=0.1, drop_output=0.2),
     controller=ControllerConfig(hidden=64, temperature=5.0, tanh_constant=2.5),
     search=SearchConfig(
-        epochs=8, batch_size=16, lr_schedule="exponential", lr_max=10.0, lr_min=0.1, lr_decay=0.6, lr_decay_start=4,
-        momentum=0.0, weight_decay=0.0, grad_clip=0.5, controller_steps=15, controller_samples=8, controller_lr=5e-3,
+        epochs=8, batch_size=16, lr_schedule="exponential", lr_max=5.0, lr_min=0.1, lr_decay=0.6, lr_decay_start=4,
+        momentum=0.0, weight_decay=0.0, grad_clip=0.25, controller_steps=15, controller_samples=8, controller_lr=5e-3,
         baseline_decay=0.9, reward_batch_size=32, derive_samples=30, derive_examples=4000,
     ),
     train=TrainConfig(
-        epochs=8, batch_size=16, lr_schedule="exponential", lr_max=10.0, lr_min=0.1, lr_decay=0.6, lr_decay_start=4,
-        momentum=0.0, weight_decay=0.0, grad_clip=0.5,
+        epochs=8, batch_size=16, lr_schedule="exponential", lr_max=5.0, lr_min=0.1, lr_decay=0.6, lr_decay_start=4,
+        momentum=0.0, weight_decay=0.0, grad_clip=0.25,
     ),
-    search_augment=WindowConfig(max_state_norm=25.0),
-    train_augment=WindowConfig(max_state_norm=25.0),
+    search_augment=WindowConfig(),
+    train_augment=WindowConfig(),
 )  # fmt: skip
 
 PRESETS = {"paper": PAPER, "enas-lm": ENAS_LM, "cpu": CPU, "demo": DEMO}

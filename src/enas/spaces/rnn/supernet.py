@@ -4,6 +4,7 @@ Source: Pham et al. 2018, section 2.1; the authors' code has one pair for each e
 both (tests/spaces/rnn). Letters of shapes: T places, B texts, H width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from enas.architecture import Architecture
-from enas.bounds import Bounds, Count, Decay, NotNegative
+from enas.bounds import Bounds, Count, Decay, NotNegative, Positive
 from enas.data.text import TextSpec
 from enas.errors import UsageError
 from enas.nn.language import Regularisation, Words, same_mask
@@ -34,10 +35,13 @@ class RnnSupernetConfig:
     """Nodes whose mean is the output and the next state: those that no other node reads, or all but the first."""
     weights_for: Literal["edge", "edge_and_activation"] = "edge"
     """What has weights of its own: each pair of nodes (paper), or each pair with each activation (authors' code)."""
-    hidden: Count = 200
+    width: Count = 200
     """Width of state and embedding."""
-    init_range: NotNegative = 0.04
+    weight_range: NotNegative = 0.04
     """All weights start uniform in plus and minus this."""
+    longest_state: Positive | None = None
+    """Largest norm of the state of one text, which is shortened to it at each place: some cells would grow without end; None:
+    off."""
     drop_word: Decay = 0.0
     """Probability of dropping all places of a word in one text of the batch."""
     drop_embedding: Decay = 0.0
@@ -71,11 +75,11 @@ class Supernet(nn.Module):
         super().__init__()
         if running_statistics:
             raise UsageError("--batch-norm running: the cell of the RNN space has no batch norm; leave it out")
-        self.config, width = config, config.hidden
-        self.words = Words(spec.vocabulary, width, config.init_range, Regularisation.of(config))
+        self.config, width = config, config.width
+        self.words = Words(spec.vocabulary, width, config.weight_range, Regularisation.of(config))
 
         def matrix() -> nn.Parameter:
-            return nn.Parameter(torch.empty(width, 2 * width).uniform_(-config.init_range, config.init_range))
+            return nn.Parameter(torch.empty(width, 2 * width).uniform_(-config.weight_range, config.weight_range))
 
         first = ("tanh",) if config.tanh_first else ACTIVATIONS
         self.entries = nn.ParameterDict({name: matrix() for name in self._names("x_node0", first)})
@@ -91,7 +95,9 @@ class Supernet(nn.Module):
         """What one architecture predicts; `hidden` is the state before the window, None at the start of a text."""
         cell = cell_of(architecture, self.config.average)
         entry = self.entries[self._name("x_node0", cell.operations[0])]
-        return predict(self.words, cell, tokens, hidden, entry, self._weights(cell))
+        return predict(
+            self.words, cell, tokens, hidden, [entry, *self._weights(cell)], longest=self.config.longest_state
+        )
 
     def _weights(self, cell: Cell) -> list[Tensor]:
         """Those of a cell, node by node."""
@@ -110,12 +116,22 @@ def predict(
     cell: Cell,
     tokens: Int64[Tensor, "T B"],
     hidden: Float[Tensor, "B H"] | None,
-    entry: Float[Tensor, "H twoH"],
-    weights: list[Tensor],
+    weights: Sequence[Float[Tensor, "H twoH"]],
+    *,
+    longest: float | None,
 ) -> Prediction:
-    """What a cell predicts: the part that supernet and network share."""
+    """What a cell predicts: the part that supernet and network share.
+
+    Args:
+        words: Embedding and decoder.
+        cell: The wiring.
+        tokens: The window.
+        hidden: State before it; None at the start of a text.
+        weights: What multiplies the word, then that of each node.
+        longest: Largest norm of a state; None: no limit.
+    """
     x = words.embed(tokens)
     mask = same_mask(x, words.regularisation.drop_hidden, training=words.training)
     state = x.new_zeros(x.shape[1:]) if hidden is None else hidden
-    output = run_cell(cell, x @ entry, state, mask, weights)
+    output = run_cell(cell, x @ weights[0], state, mask, weights[1:], longest=longest)
     return words.predict(output, output[-1])
