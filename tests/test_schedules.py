@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
+from enas.config import TrainConfig
 from enas.errors import UsageError
-from enas.schedules import cosine_with_restarts
+from enas.schedules import cosine_with_restarts, exponential, learning_rate
 
 
 def rate(epoch: float) -> float:
@@ -23,3 +26,14 @@ def test_half_way_is_the_middle_and_the_end_is_low() -> None:
 def test_a_cycle_without_epochs_is_refused() -> None:
     with pytest.raises(UsageError, match="at least one epoch"):
         cosine_with_restarts(0.0, high=1.0, low=0.0, first=0, growth=2)
+
+
+def test_the_exponential_rate_waits_then_falls_by_a_factor_for_each_epoch_down_to_its_floor() -> None:
+    rates = [exponential(epoch, high=20.0, low=1.0, factor=0.5, start=2) for epoch in (0, 2, 3, 3.5, 5, 100)]
+    assert rates == pytest.approx([20.0, 20.0, 10.0, 10.0 * 0.5**0.5, 2.5, 1.0])
+
+
+def test_the_configuration_chooses_the_schedule() -> None:
+    config = TrainConfig(lr_max=2.0, lr_min=0.0, lr_first_cycle=4, lr_decay=0.9, lr_decay_start=1)
+    assert learning_rate(2.0, config) == cosine_with_restarts(2.0, high=2.0, low=0.0, first=4, growth=2)
+    assert learning_rate(2.0, replace(config, lr_schedule="exponential")) == pytest.approx(1.8)

@@ -621,3 +621,40 @@ def test_a_search_that_ran_out_of_time_gives_with_more_time_what_one_in_a_go_giv
     do_search(objects(1.5), cut)
     do_search(objects(), Run.open(cut.path), resume=True)
     assert (cut.path / "metrics.jsonl").read_bytes() == (whole.path / "metrics.jsonl").read_bytes()
+
+
+class Overflows(Toy):
+    """A toy whose numbers overflow in training for one of its answers."""
+
+    def forward(self, inputs: Tensor, architecture: Architecture) -> Tensor:
+        logits = super().forward(inputs, architecture)
+        overflow = self.training and architecture.choices["first"] == "bad"
+        return logits * math.inf if overflow else logits
+
+
+def test_a_step_whose_numbers_overflow_is_left_out_and_counted(tmp_path: Path) -> None:
+    config = replace(QUICK, batch_size=1, lr_max=0.1, lr_min=0.1, weight_decay=0.0)
+    run = run_in(tmp_path / "run")
+    supernet = Overflows()
+    do_search(toy(config, supernet=supernet), run)
+    (line,) = jsonl(run, "metrics.jsonl")
+    trained = [architecture.choices["first"] for architecture in supernet.trained]
+    assert 0 < line["train/skipped_steps"] == trained.count("bad") < len(trained)
+    assert math.isfinite(line["train/loss"])
+    assert math.isfinite(supernet.weight.item())
+
+
+def test_a_gradient_that_overflows_is_left_out_too(tmp_path: Path) -> None:
+    state = Search(macro(replace(WEIGHTS, grad_clip=1.0)), run_in(tmp_path / "run"))
+    before = values(state.objects.supernet)
+    weight = next(state.objects.supernet.parameters())
+    assert not step_weights(state, (weight * 1e30).square().sum() * 1e10)
+    after = values(state.objects.supernet)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_an_epoch_without_a_finite_step_ends_the_search(tmp_path: Path) -> None:
+    supernet = Overflows()
+    supernet.weight.data.fill_(math.inf)
+    with pytest.raises(RunError, match="no step of epoch 1 had finite numbers: lower --lr-max"):
+        do_search(toy(QUICK, supernet=supernet), run_in(tmp_path / "run"))

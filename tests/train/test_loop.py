@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from enas.architecture import Architecture
 from enas.config import AugmentConfig, TrainConfig
 from enas.data.images import ImageData, ImageSplit
-from enas.errors import Interrupted, UsageError
+from enas.errors import Interrupted, RunError, UsageError
 from enas.run import Run
 from enas.tasks.images import ImageTask
 from enas.train.loop import BEST, LAST, Training, train
@@ -414,3 +414,34 @@ def test_a_training_that_ran_out_of_time_gives_with_more_time_what_one_in_a_go_g
     do_train(objects(Slow(0.5, clock), replace(config, max_hours=1.5), task), cut)
     do_train(objects(Slow(0.5, clock), config, task), Run.open(cut.path), resume=True)
     assert (cut.path / "metrics.jsonl").read_bytes() == (whole.path / "metrics.jsonl").read_bytes()
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="the loss became nan in epoch 1: train anew with a lower --lr-max"):
+        do_train(objects(Linear(math.nan), CONFIG), run_in(tmp_path / "run"))
+
+
+def test_weights_are_averaged_once_validation_stops_getting_better(tmp_path: Path) -> None:
+    """Labels are swapped in training only: validation gets worse as the weight falls below zero."""
+    swapped = make_task(train=split([0, 1] * 8, swapped=True))
+    config = replace(CONFIG, epochs=6, lr_max=0.05, lr_min=0.05, average_trigger=1)
+    run, lines = run_in(tmp_path / "run"), list[str]()
+    do_train(objects(Linear(0.3), config, swapped), run, lines=lines)
+    (at,) = (i for i, line in enumerate(lines) if "weights are averaged from here on" in line)
+    accuracies = [line["valid/accuracy"] for line in metrics(run)]
+    assert accuracies[at] < max(accuracies[: at - 1])
+    own = run_in(tmp_path / "own")
+    do_train(objects(Linear(0.3), replace(config, average_trigger=None), swapped), own)
+    assert kept(run, LAST) > kept(own, LAST), "training lowers the weight, and the mean lags behind"
+    assert metrics(run)[at] == metrics(own)[at]
+
+
+def test_averaging_goes_on_after_an_interruption(tmp_path: Path) -> None:
+    swapped = make_task(train=split([0, 1] * 8, swapped=True))
+    config = replace(CONFIG, epochs=6, lr_max=0.05, lr_min=0.05, average_trigger=1)
+    whole, parts = run_in(tmp_path / "whole"), run_in(tmp_path / "parts")
+    do_train(objects(Linear(0.3), config, swapped), whole)
+    do_train(objects(Linear(0.3), replace(config, epochs=5), swapped), parts)
+    do_train(objects(Linear(9.0), config, swapped), parts, resume=True)
+    assert kept(parts, LAST) == kept(whole, LAST)
+    assert metrics(parts) == metrics(whole)

@@ -48,7 +48,7 @@ def wiring(architecture: Architecture) -> Graph:
     boxes = [Node("x", "x[t]", "input"), Node("h", "h[t-1]", "input")]
     edges = [Edge("x", node_name(0)), Edge("h", node_name(0))]
     for i, (operation, source) in enumerate(zip(cell.operations, cell.sources, strict=True)):
-        boxes.append(Node(node_name(i), f"{i}: {LABELS[operation]}", operation))
+        boxes.append(Node(node_name(i), f"{i}: {LABELS[operation]}", LABELS[operation]))
         if source >= 0:
             edges.append(Edge(node_name(source), node_name(i)))
     boxes += [Node("mean", "mean", "mean"), Node("out", "h[t]", "output")]
