@@ -29,7 +29,7 @@ def test_a_cycle_without_epochs_is_refused() -> None:
 
 
 def test_the_exponential_rate_waits_then_falls_by_a_factor_for_each_epoch_down_to_its_floor() -> None:
-    rates = [exponential(epoch, high=20.0, low=1.0, factor=0.5, start=2) for epoch in (0, 2, 3, 3.5, 5, 100)]
+    rates = [exponential(epoch, high=20.0, low=1.0, factor=0.5, start=2) for epoch in (0.0, 2.0, 3.0, 3.5, 5.0, 100.0)]
     assert rates == pytest.approx([20.0, 20.0, 10.0, 10.0 * 0.5**0.5, 2.5, 1.0])
 
 

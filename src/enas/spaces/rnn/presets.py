@@ -60,7 +60,7 @@ CPU = Preset(
     ),
     controller=ControllerConfig(hidden=100, temperature=5.0, tanh_constant=2.5),
     search=SearchConfig(
-        epochs=12, batch_size=64, lr_schedule="exponential", lr_max=20.0, lr_min=0.1, lr_decay=0.7, lr_decay_start=6,
+        epochs=12, batch_size=64, lr_schedule="exponential", lr_max=5.0, lr_min=0.1, lr_decay=0.7, lr_decay_start=6,
         momentum=0.0, weight_decay=2e-7, grad_clip=0.25, controller_steps=30, controller_samples=10, controller_lr=5e-3,
         baseline_decay=0.9, reward_batch_size=64, derive_samples=60, derive_examples=10000,
     ),
