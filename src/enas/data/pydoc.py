@@ -13,14 +13,15 @@ def topic_texts() -> tuple[str, str, str]:
     """Training, validation and test text; always the same with the same version of Python.
 
     Words are in small letters, numbers are N, signs are words of their own, and an empty line ends a paragraph, which becomes
-    one line. Paragraphs are dealt out in turn: eight of ten train, one validates, one tests.
+    one line. Topics repeat each other, so each paragraph counts once. Paragraphs are dealt out in turn: eight of ten train, one
+    validates, one tests.
     """
-    paragraphs = [
-        [_word(piece) for piece in _PIECES.findall(paragraph)]
+    found = (
+        tuple(_word(piece) for piece in _PIECES.findall(paragraph))
         for name in sorted(topics)
         for paragraph in re.split(r"\n\s*\n", topics[name])
-    ]
-    paragraphs = [words for words in paragraphs if len(words) > 1]
+    )
+    paragraphs = list(dict.fromkeys(words for words in found if len(words) > 1))
     counts: dict[str, int] = {}
     for place, words in enumerate(paragraphs):
         if place % _EVERY < _EVERY - 2:
