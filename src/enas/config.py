@@ -97,8 +97,10 @@ class SearchConfig:
     """Epochs of the first cosine cycle (Loshchilov and Hutter 2017)."""
     lr_cycle_growth: Count = 2
     """Each cycle is this many times longer than the one before."""
+    optimizer: Literal["momentum", "sgd", "adam", "rmsprop"] = "momentum"
+    """Optimiser of the shared weights: SGD with Nesterov momentum, plain SGD, Adam or RMSprop."""
     momentum: Decay = 0.9
-    """Nesterov momentum of the shared weights."""
+    """Nesterov momentum of the shared weights, for the optimizer "momentum"; 0: plain SGD."""
     weight_decay: NotNegative = 5e-4
     """Weight decay of the shared weights: twice the factor of the sum of squares in the authors' loss."""
     decay_unsampled: bool = False
@@ -111,12 +113,25 @@ class SearchConfig:
     """Updates of the controller in each epoch."""
     controller_samples: Count = 20
     """Architectures over which one update averages the policy gradient."""
+    controller_optimizer: Literal["adam", "sgd", "momentum", "rmsprop"] = "adam"
+    """Optimiser of the controller: Adam, plain SGD, SGD with Nesterov momentum, or RMSprop."""
     controller_lr: NotNegative = 1e-3
-    """Learning rate of Adam for the controller."""
+    """Learning rate of the controller, where it does not follow a cosine."""
+    controller_lr_cosine: bool = False
+    """Whether the controller's learning rate falls along half a cosine over the whole search, from controller_lr_max to
+    controller_lr_min."""
+    controller_lr_max: NotNegative = 0.05
+    """Learning rate of the controller at the start of the cosine."""
+    controller_lr_min: NotNegative = 1e-3
+    """Learning rate of the controller at the end of the cosine."""
     controller_beta1: Decay = 0.0
     """First-moment decay of Adam for the controller; beta2 is 0.999."""
     controller_epsilon: Positive = 1e-3
-    """Epsilon of Adam for the controller."""
+    """Epsilon of Adam and RMSprop for the controller."""
+    controller_momentum: Decay = 0.9
+    """Nesterov momentum of the controller, for the controller_optimizer "momentum"; 0: plain SGD."""
+    controller_grad_clip: Positive | None = None
+    """Largest norm of the whole gradient of the controller; None: off."""
     entropy_weight: NotNegative = 1e-4
     """Weight of the policy's entropy in the reward."""
     baseline_decay: Share = 0.99

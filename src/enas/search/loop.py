@@ -162,9 +162,9 @@ def train_controller(state: Search, bar: Progress, interrupt: Interrupt) -> None
         sample = objects.controller(config.controller_samples, generator=state.generator)
         rewards = [objects.task.reward(value) for value in measure(state, sample.codes)]
         loss, figures = policy_loss(sample, rewards, state.baseline, config)
-        state.controller_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        state.controller_optimizer.step()
+        state.step_controller(loss)
+        if config.controller_lr_cosine:
+            position.add({"controller/lr": state.controller_rate()})
         rate = objects.decoder.skip_rate(sample.codes)
         position.add(figures if rate is None else {**figures, "controller/skip_rate": rate})
         state.count_step()

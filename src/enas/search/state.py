@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from enas.errors import Interrupted
 from enas.interrupt import Interrupt
 from enas.rng import restore_rng, rng_state
 from enas.run import Run
 from enas.schedules import learning_rate
+from enas.search.optimizers import controller_optimizer, controller_rate, weights_optimizer
 from enas.search.reinforce import Baseline
 from enas.search.setup import SearchObjects
 from enas.tasks.task import add_figures
@@ -47,19 +49,8 @@ class Search:
         self.objects, self.run, self.config = objects, run, config
         self.generator = torch.Generator().manual_seed(config.seed)
         self.baseline = Baseline(config.baseline_decay)
-        self.weights_optimizer = torch.optim.SGD(
-            objects.supernet.parameters(),
-            lr=config.lr_max,
-            momentum=config.momentum,
-            nesterov=config.momentum > 0,
-            weight_decay=config.weight_decay,
-        )
-        self.controller_optimizer = torch.optim.Adam(
-            objects.controller.parameters(),
-            lr=config.controller_lr,
-            betas=(config.controller_beta1, 0.999),
-            eps=config.controller_epsilon,
-        )
+        self.weights_optimizer = weights_optimizer(objects.supernet.parameters(), config)
+        self.controller_optimizer = controller_optimizer(objects.controller.parameters(), config)
         self.position = Position()
         self.carried: Any = None  # what the task hands from batch to batch (`Outcome.carried`)
         self._started = self._saved = self._mark = time.monotonic()
@@ -134,3 +125,20 @@ class Search:
         """Put the optimiser of the shared weights at this epoch's rate, times the batch's factor."""
         for group in self.weights_optimizer.param_groups:
             group["lr"] = factor * self.rate()
+
+    def controller_rate(self) -> float:
+        """Learning rate of the controller at this step of its phase."""
+        phase = (
+            self.position.step / max(self.config.controller_steps, 1) if self.position.phase == "controller" else 0.0
+        )
+        return controller_rate(self.position.epoch + phase, self.config)
+
+    def step_controller(self, loss: Tensor) -> None:
+        """One gradient step on the controller, at the rate of this step."""
+        self.controller_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.config.controller_grad_clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.objects.controller.parameters(), self.config.controller_grad_clip)
+        for group in self.controller_optimizer.param_groups:
+            group["lr"] = self.controller_rate()
+        self.controller_optimizer.step()
