@@ -10,7 +10,7 @@ import enas
 ORDER = (
     ("errors",),
     ("bounds",),
-    ("config", "decisions", "files", "schedules"),
+    ("config", "decisions", "files", "ranking", "schedules"),
     ("flags",),
     ("architecture",),
     ("data",),
