@@ -27,7 +27,7 @@ PAPER = Preset(
 
 CPU = Preset(
     # Less than half an hour of search on two processor cores with CIFAR-10: half the benchmark's channels, and a stem of stride
-    # 2, which is 8 times faster than the true size (benchmarks/README.md). The controller's settings are those of the macro space.
+    # 2, which is 8 times faster than the true size (docs/log.md). The controller's settings are those of the macro space.
     supernet=NasBenchMacroSupernetConfig(filters=16, features=640, stem_stride=2),
     network=NasBenchMacroNetworkConfig(filters=16, features=640),
     controller=ControllerConfig(hidden=64, temperature=None, tanh_constant=2.5),
