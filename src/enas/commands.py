@@ -41,7 +41,7 @@ def search(settings: SearchSettings, out: Path, runtime: Runtime, *, resume: boo
         EnasError: data, settings or folder are unfit.
         Interrupted: the user asked to stop; all is saved.
     """
-    settings = _freeze(settings)
+    settings = freeze(settings)
     run = _open_or_check(settings, out, resume)
     with reading(runtime.console) as progress:
         objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device, progress=progress)
@@ -105,7 +105,7 @@ def train(
         EnasError: data, settings or folder are unfit.
         Interrupted: the user asked to stop; all is saved.
     """
-    settings = _freeze(settings)
+    settings = freeze(settings)
     run = _open_or_check(settings, out, resume)
     file = out / "architecture.json"
     if run is not None and file.is_file() and Architecture.load(file) != source.architecture:
@@ -177,7 +177,7 @@ def _training(settings: TrainSettings, architecture: Architecture, where: str, r
         )
 
 
-def _freeze(settings: Settings) -> Settings:
+def freeze(settings: Settings) -> Settings:
     """Make a data folder absolute, so that a run can be taken up from anywhere."""
     dataset = settings.data.dataset
     if dataset is not None and Path(dataset).is_dir():

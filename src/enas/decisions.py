@@ -20,7 +20,8 @@ class Vocabulary:
     init_bias: tuple[float, ...] | None = None
     """Initial value of a trainable bias, one number an option, added before the tanh; None: no bias."""
     parameter_free: tuple[str, ...] = ()
-    """Those of the options that bring no weights of their own into a network; a search warns when it has chosen only such."""
+    """Those of the options that bring no weights of their own into a network, but for what adapts shapes; a search warns when
+    it has chosen only such."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Scores of sampled architectures during a search: for the controller's rewards, for the log, for rank correlations."""
 
+from typing import Final
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,8 @@ from enas.search.scoring import score
 from enas.search.state import Search
 from enas.tasks.task import Batch
 
+PROBE_SEED: Final = 0
+"""Of the uniform probes: one for all searches, so that each of these architectures is trained or looked up once."""
 Known = dict[tuple[int, ...], float]
 
 
@@ -40,18 +44,18 @@ def _batch_of_epoch(state: Search) -> tuple[Batch, Known]:
 
 
 def probe(state: Search) -> dict[str, object]:
-    """Score uniform architectures, the same after every epoch, and others that the policy samples now.
+    """Score uniform architectures, the same after every epoch of every search, and others that the policy samples now.
 
     Returns:
-        The line of `probes.jsonl`: the number of examples, and for "uniform" and "policy" codes and scores.
+        The line of `probes.jsonl`: the number of examples, and for "uniform" and "policy" codes and scores; random search has
+        no policy.
     """
     config, objects = state.config, state.objects
     n = config.probe_samples
-    with torch.no_grad():
-        drawn = {
-            "uniform": sample_uniformly(objects.decoder.steps, n, torch.Generator().manual_seed(config.seed + 2)),
-            "policy": objects.controller(n, generator=torch.Generator().manual_seed(config.seed + 3)).codes,
-        }
+    drawn = {"uniform": sample_uniformly(objects.decoder.steps, n, torch.Generator().manual_seed(PROBE_SEED))}
+    if config.derive_from == "policy":
+        with torch.no_grad():
+            drawn["policy"] = objects.controller(n, generator=torch.Generator().manual_seed(config.seed + 2)).codes
     batches = list(objects.task.scoring_batches("valid", config.reward_batch_size, config.probe_examples))
     known: Known = {}
     scored = {
