@@ -219,10 +219,11 @@ def finish_epoch(state: Search) -> list[str]:
         "time/epoch_seconds": spent["weights"] + spent["controller"],
     }
     state.run.log_timing(position.epoch, timings)
+    entropy = f"entropy {metrics['controller/entropy']:.1f}, " if "controller/entropy" in metrics else ""
     line = (
         f"epoch {position.epoch}/{config.epochs}: loss {metrics['train/loss']:.3f}, supernet {task.metric} of sampled "
-        f"architectures {metrics[sampled]:.3f}, best {values[best]:.3f} (not final {task.metric}), entropy "
-        f"{metrics.get('controller/entropy', float('nan')):.1f}, {timings[f'time/{task.unit}_per_second']:.0f} {task.unit}/s"
+        f"architectures {metrics[sampled]:.3f}, best {values[best]:.3f} (not final {task.metric}), "
+        f"{entropy}{timings[f'time/{task.unit}_per_second']:.0f} {task.unit}/s"
     )
     return [line, *_warn_once(state, metrics.get("controller/entropy"))]
 

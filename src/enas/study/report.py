@@ -123,6 +123,8 @@ def _plain(figures: dict[str, object]) -> dict[str, object]:
 def show(results: Results, runtime: Runtime) -> None:
     """Print the tables."""
     runtime.console.print(_choices_table(results))
+    for line in _gains(results):
+        runtime.say(line)
     if results.correlations:
         runtime.console.print(_correlation_table(results))
     spent = cost(results)
@@ -139,57 +141,48 @@ def _choices_table(results: Results) -> Table:
     metric, methods = results.space.task.metric, results.settings.methods
     source = "looked up" if results.table is not None else "trained from scratch"
     table = Table(title=f"What the chosen architectures are worth: {metric}, {source}")
-    table.add_column("method")
-    for name in ("chosen among", "seconds", "mean", "deviation", "each seed"):
-        table.add_column(name, justify="right")
+    for name in ("method", "among", "seconds", "mean +- deviation", "each seed"):
+        table.add_column(name, justify="left" if name == "method" else "right", no_wrap=True)
     if results.table is not None:
         table.add_column("better ones", justify="right")
     for method in methods:
         own, values = [choice for choice in results.choices if choice.method == method], results.values(method)
-        row = [
-            method,
-            _range(choice.scored for choice in own),
-            f"{statistics.fmean(choice.seconds for choice in own):.1f}",
-        ]
-        row += [
-            f"{statistics.fmean(values):.4f}",
-            _number(deviation(values)),
-            " ".join(f"{value:.4f}" for value in values),
-        ]
+        seconds = statistics.fmean(choice.seconds for choice in own)
+        each = "\n".join(f"{value:.4f}" for value in values)
+        row = [method, _range(choice.scored for choice in own), f"{seconds:.1f}", _spread(values, 4), each]
         if results.table is not None:
             shares = [results.better_share(value) or 0.0 for value in values]
             row.append(f"{100 * statistics.fmean(shares):.2f} %")
         table.add_row(*row)
     if results.table is not None:
-        table.add_row("mean of the table", f"{len(results.table)}", "", f"{statistics.fmean(results.table):.4f}")
-    for method in methods[1:]:
-        pairs = zip(results.values(methods[0]), results.values(method), strict=True)
-        gains = [first - other for first, other in pairs]
-        error = deviation(gains) / math.sqrt(len(gains))
-        table.add_row(
-            f"{methods[0]} minus {method}", "", "", f"{statistics.fmean(gains):+.4f}", f"{_number(error)} (s.e.)"
-        )
+        table.add_row("whole table", f"{len(results.table)}", "", _spread(results.table, 4))
     return table
+
+
+def _gains(results: Results) -> Iterable[str]:
+    """What the first method gains over each other one, seed by seed."""
+    first, *others = results.settings.methods
+    for other in others:
+        gains = [own - rival for own, rival in zip(results.values(first), results.values(other), strict=True)]
+        error = f" +- {deviation(gains) / math.sqrt(len(gains)):.4f} (standard error)" if len(gains) > 1 else ""
+        yield f"{first} minus {other}, each seed with itself: {statistics.fmean(gains):+.4f}{error}"
 
 
 def _correlation_table(results: Results) -> Table:
     epochs = sorted({item.epoch for item in results.correlations})
     shown = sorted({epochs[math.ceil(len(epochs) * part / SHOWN_EPOCHS) - 1] for part in range(1, SHOWN_EPOCHS + 1)})
-    table = Table(title="Scores with shared weights against the truth, after the last epoch and before")
-    for name in ("method", "architectures"):
-        table.add_column(name)
-    for epoch in shown:
-        table.add_column(f"tau, epoch {epoch}", justify="right")
-    for name in ("Spearman", "top precision"):
-        table.add_column(name, justify="right")
+    table = Table(
+        title="Scores with shared weights against the truth: tau-b after some epochs, the rest after the last"
+    )
+    for name in ("method", "architectures", *(f"tau, {epoch}" for epoch in shown), "Spearman", "top"):
+        table.add_column(name, justify="left" if name == "method" else "right", no_wrap=name == "method")
     for method, origin in dict.fromkeys((item.method, item.origin) for item in results.correlations):
         own = [item for item in results.correlations if (item.method, item.origin) == (method, origin)]
         last = [item for item in own if item.epoch == epochs[-1]]
         count = _range(len(item.points) for item in last)
-        row = [method, f"{count} {'uniform' if origin == 'uniform' else 'of the policy'}"]
-        row += [_spread([item.kendall for item in own if item.epoch == epoch]) for epoch in shown]
-        row += [_spread([item.spearman for item in last]), _spread([item.precision for item in last])]
-        table.add_row(*row)
+        taus = [[item.kendall for item in own if item.epoch == epoch] for epoch in shown]
+        figures = [*taus, [item.spearman for item in last], [item.precision for item in last]]
+        table.add_row(method, f"{count} {origin}", *(_spread(values).replace(" +-", "\n+-") for values in figures))
     return table
 
 
@@ -198,18 +191,14 @@ def deviation(values: Sequence[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 else math.nan
 
 
-def _spread(values: Sequence[float]) -> str:
+def _spread(values: Sequence[float], digits: int = 2) -> str:
     """Mean and standard deviation of those that are defined."""
     known = [value for value in values if not math.isnan(value)]
     if not known:
         return "-"
-    return f"{statistics.fmean(known):.2f}" + (f" +- {deviation(known):.2f}" if len(known) > 1 else "")
+    return f"{statistics.fmean(known):.{digits}f}" + (f" +- {deviation(known):.{digits}f}" if len(known) > 1 else "")
 
 
 def _range(values: Iterable[int]) -> str:
     known = sorted(set(values))
     return f"{known[0]}" if len(known) == 1 else f"{known[0]} to {known[-1]}" if known else "-"
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4f}"
