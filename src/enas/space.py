@@ -69,6 +69,16 @@ class FollowsProgress(Protocol):
 
 
 @dataclass(frozen=True)
+class Strings:
+    """The short form in which papers and tables of benchmarks write the architectures of a space, such as "02012100"."""
+
+    write: Callable[[Architecture], str]
+    """architecture -> its string, the same for equal architectures. Raises ArchitectureError when it is not of the space."""
+    read: Callable[[str], Architecture]
+    """The inverse. Raises ArchitectureError when the text is not such a string."""
+
+
+@dataclass(frozen=True)
 class Space:
     """Table of contents of a search space. Configs are frozen dataclasses of the space's own; `spec` is its task's `spec`."""
 
@@ -95,6 +105,8 @@ class Space:
     """"paper", "cpu", "demo", ..."""
     published: Mapping[str, str]
     """Name of a published architecture -> file name in the space's folder `published`."""
+    strings: Strings | None = None
+    """The short form of an architecture by which tables of accuracies name it; None: there is none."""
 
     @property
     def default_preset(self) -> str:

@@ -99,3 +99,19 @@ def test_a_large_mean_costs_no_precision() -> None:
     x = channels_last(8, 3, 16, 16) + 1000
     layer = with_weights(3)
     torch.testing.assert_close(layer(x).double(), reference(x.double(), layer), rtol=1e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_a_single_value_is_its_own_mean(running: bool) -> None:
+    """One image of one pixel: the last batch of small images after several halvings."""
+    norm = BatchNorm(3, epsilon=1e-5, running=running)
+    with torch.no_grad():
+        norm.bias.copy_(torch.tensor([1.0, 2.0, 3.0]))
+    x = torch.randn(1, 3, 1, 1, requires_grad=True)
+    y = norm(x)
+    y.sum().backward()
+    torch.testing.assert_close(y.flatten(), norm.bias.detach())
+    assert x.grad is not None
+    assert x.grad.abs().sum() == 0
+    assert norm.bias.grad is not None
+    assert norm.bias.grad.tolist() == [1, 1, 1]

@@ -19,8 +19,34 @@ CONFIG = SearchConfig(
     controller_epsilon=1e-3,
 )  # fmt: skip
 GRADIENTS = (2.0, -1.0)
-QUICK = """--dataset digits --preset demo --layers 2 --filters 4 --epochs 2 --lr-first-cycle 2 --threads 1 --steps-per-epoch 3
-    --controller-steps 2 --controller-samples 2 --derive-samples 2 --derive-examples 50 --evaluation-samples 1""".split()
+QUICK = [
+    "--dataset",
+    "digits",
+    "--preset",
+    "demo",
+    "--layers",
+    "2",
+    "--filters",
+    "4",
+    "--epochs",
+    "2",
+    "--lr-first-cycle",
+    "2",
+    "--threads",
+    "1",
+    "--steps-per-epoch",
+    "3",
+    "--controller-steps",
+    "2",
+    "--controller-samples",
+    "2",
+    "--derive-samples",
+    "2",
+    "--derive-examples",
+    "50",
+    "--evaluation-samples",
+    "1",
+]
 
 
 def moves(optimizer: torch.optim.Optimizer) -> list[float]:

@@ -13,8 +13,13 @@ FOLDER = Path(__file__).parent
 
 
 def names() -> tuple[str, ...]:
-    """Names of the spaces that come with the program: the folders beside this file."""
-    return tuple(sorted(path.parent.name for path in FOLDER.glob("*/__init__.py")))
+    """Names of the spaces that come with the program: the folders beside this file, with a dash for each underscore."""
+    return tuple(sorted(path.parent.name.replace("_", "-") for path in FOLDER.glob("*/__init__.py")))
+
+
+def _package(name: str) -> str:
+    """The folder of a space of the program: a dash cannot stand in the name of a Python package."""
+    return name.replace("-", "_")
 
 
 def load(name: str) -> Space:
@@ -24,7 +29,7 @@ def load(name: str) -> Space:
         UsageError: there is no such space.
     """
     if name in names():
-        return importlib.import_module(f"enas.spaces.{name}").SPACE
+        return importlib.import_module(f"enas.spaces.{_package(name)}").SPACE
     if "." not in name:
         close = difflib.get_close_matches(name, names(), 1)
         hint = (
@@ -52,7 +57,7 @@ def published(name: str) -> Architecture:
     known = {}
     for space_name in names():
         for key, file in load(space_name).published.items():
-            known[key] = FOLDER / space_name / "published" / file
+            known[key] = FOLDER / _package(space_name) / "published" / file
     if name not in known:
         raise UsageError(f"unknown published architecture {name!r}: known are {', '.join(sorted(known))}")
     return Architecture.load(known[name])

@@ -1,0 +1,75 @@
+"""Named recipes of the NAS-Bench-Macro space."""
+
+from enas.config import AugmentConfig, ControllerConfig, SearchConfig, TrainConfig
+from enas.space import Preset
+from enas.spaces.nasbench_macro.network import NasBenchMacroNetworkConfig
+from enas.spaces.nasbench_macro.supernet import NasBenchMacroSupernetConfig
+
+PAPER = Preset(
+    # Search: the authors' settings for the macro space, on the benchmark's own networks. Training: that of the benchmark
+    # (50 epochs, batch 256, all 50,000 training images), whose accuracies are those of the best epoch on the test images.
+    supernet=NasBenchMacroSupernetConfig(),
+    network=NasBenchMacroNetworkConfig(),
+    controller=ControllerConfig(hidden=64, temperature=None, tanh_constant=1.5),
+    search=SearchConfig(decay_unsampled=True),
+    train=TrainConfig(
+        epochs=50,
+        batch_size=256,
+        lr_max=0.1,
+        lr_min=0.0,
+        lr_first_cycle=50,
+        weight_decay=5e-4,
+        train_on_valid=True,
+    ),
+    search_augment=AugmentConfig(),
+    train_augment=AugmentConfig(),
+)
+
+CPU = Preset(
+    # Less than half an hour of search on two processor cores with CIFAR-10: half the benchmark's channels, and a stem of stride
+    # 2, which is 8 times faster than the true size (docs/log.md). The controller's settings are those of the macro space.
+    supernet=NasBenchMacroSupernetConfig(filters=16, features=640, stem_stride=2),
+    network=NasBenchMacroNetworkConfig(filters=16, features=640),
+    controller=ControllerConfig(hidden=64, temperature=None, tanh_constant=2.5),
+    search=SearchConfig(
+        epochs=30,
+        lr_max=0.1,
+        lr_first_cycle=30,
+        controller_steps=20,
+        controller_samples=10,
+        controller_lr=5e-3,
+        controller_epsilon=1e-8,
+        baseline_decay=0.9,
+        reward_batch_size=500,
+        derive_samples=100,
+        derive_examples=2000,
+    ),
+    train=TrainConfig(epochs=6, batch_size=128, lr_max=0.1, lr_min=0.0, lr_first_cycle=6, lr_every_step=True),
+    search_augment=AugmentConfig(),
+    train_augment=AugmentConfig(),
+)
+
+DEMO = Preset(
+    # A minute or so on two processor cores with the embedded digits.
+    supernet=NasBenchMacroSupernetConfig(filters=4, features=64),
+    network=NasBenchMacroNetworkConfig(filters=4, features=64),
+    controller=ControllerConfig(hidden=64, temperature=None, tanh_constant=2.5),
+    search=SearchConfig(
+        epochs=12,
+        batch_size=64,
+        lr_max=0.1,
+        lr_first_cycle=12,
+        controller_steps=10,
+        controller_samples=8,
+        controller_lr=5e-3,
+        controller_epsilon=1e-8,
+        baseline_decay=0.9,
+        reward_batch_size=100,
+        derive_samples=30,
+    ),
+    train=TrainConfig(epochs=15, batch_size=64, lr_max=0.1, lr_min=0.0, lr_first_cycle=15, lr_every_step=True),
+    search_augment=AugmentConfig(crop_padding=1, flip=False),
+    train_augment=AugmentConfig(crop_padding=1, flip=False),
+)
+
+PRESETS = {"paper": PAPER, "cpu": CPU, "demo": DEMO}
