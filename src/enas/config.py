@@ -149,6 +149,9 @@ class SearchConfig:
     """Largest norm of the whole gradient of the controller; None: off."""
     entropy_weight: NotNegative = 1e-4
     """Weight of the policy's entropy in the reward."""
+    baseline: Literal["average", "leave_one_out"] = "average"
+    """What is subtracted from the reward of an architecture: a moving average of rewards, or the mean reward of the others of
+    the same update (Kool, van Hoof and Welling 2019), which knows no past and needs no time to begin with."""
     baseline_decay: Share = 0.99
     """Decay of the moving average that is subtracted from the reward; it starts at 0 and lasts for the whole search."""
     skip_weight: NotNegative = 0.8

@@ -42,12 +42,14 @@ def policy_loss(
     entropy = sample.entropy.detach().tolist()
     rewards = [score + config.entropy_weight * h for score, h in zip(scores, entropy, strict=True)]
     advantages = [baseline.advantage(reward) for reward in rewards]
+    n, total = len(rewards), sum(rewards)
+    if config.baseline == "leave_one_out" and n > 1:
+        advantages = [reward - (total - reward) / (n - 1) for reward in rewards]
     weights = sample.log_prob.new_tensor(advantages)
     loss = (-sample.log_prob * weights + config.skip_weight * sample.skip_penalty).mean()
-    n = len(rewards)
     return loss, {
         "controller/loss": loss.item(),
-        "controller/reward": sum(rewards) / n,
+        "controller/reward": total / n,
         "controller/advantage": sum(advantages) / n,
         "controller/entropy": sum(entropy) / n,
         "controller/skip_penalty": sample.skip_penalty.detach().mean().item(),
