@@ -13,6 +13,7 @@ ORDER = (
     ("config", "decisions", "files", "schedules"),
     ("flags",),
     ("architecture",),
+    ("notation",),
     ("data",),
     ("tasks",),
     ("space",),
@@ -31,6 +32,7 @@ ORDER = (
     ("compare",),
     ("demo",),
     ("cli",),
+    ("predecessors",),
     ("__main__",),
 )
 ROOT = Path(enas.__file__).parent
