@@ -13,6 +13,7 @@ ORDER = (
     ("config", "decisions", "files", "ranking", "schedules"),
     ("flags",),
     ("architecture",),
+    ("notation",),
     ("data",),
     ("tasks",),
     ("space",),
@@ -32,6 +33,7 @@ ORDER = (
     ("compare", "study"),
     ("demo",),
     ("cli",),
+    ("predecessors",),
     ("__main__",),
 )
 ROOT = Path(enas.__file__).parent

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 VERBS = {
     "search": "search SPACE: train shared weights and controller in turns, derive an architecture",
     "derive": "derive RUN: sample and rank again from a finished or interrupted search",
-    "train": "train RUN|FILE|published:NAME|random:SPACE[:SEED]: one architecture from scratch",
+    "train": "train RUN|FILE|published:NAME|random:SPACE[:SEED]|arc:SPACE:NUMBERS: one architecture from scratch",
     "test": "test RUN: accuracy or perplexity of a trained network on the test split",
     "draw": "draw RUN|FILE|published:NAME -o FILE.svg|png|pdf: a picture of an architecture",
-    "convert": "convert FILE -o FILE: a cell from the dag.json of ENAS-pytorch to architecture.json, or back",
+    "convert": "convert FILE|--from SPACE NUMBERS -o FILE: the predecessors' architectures to architecture.json, or back",
     "compare": "compare RUN|SPACE: the found architecture or a whole method of search against chance",
     "demo": "demo: all of it on the embedded digits, in a minute or two",
 }
@@ -78,10 +78,11 @@ def _run(arguments: list[str]) -> int:
     return 0
 
 
-def _parser(verb: str, *, positional: str | None = None, out: bool = False) -> Parser:
+def _parser(verb: str, *, positional: str | None = None, more: bool = False, out: bool = False) -> Parser:
     parser = Parser(prog=f"enas {verb}", description=VERBS[verb])
     if positional is not None:
-        parser.add_argument("subject", metavar=positional, help=f"{positional} (see above)")
+        nargs = "+" if more else None
+        parser.add_argument("subject", metavar=positional, nargs=nargs, help=f"{positional} (see above)")
     if out:
         parser.add_argument("--out", type=Path, help="folder of the run")
         parser.add_argument("--resume", action="store_true", help="go on with the run in this folder")
@@ -223,12 +224,19 @@ def _draw(arguments: list[str]) -> None:
 
 
 def _convert(arguments: list[str]) -> None:
-    parser = _parser("convert", positional="FILE")
+    parser = _parser("convert", positional="SOURCE", more=True)
     parser.add_argument("-o", "--output", type=Path, required=True, help="file to write")
+    parser.add_argument(
+        "--from", dest="space", metavar="SPACE", help="SOURCE is what a predecessor wrote for this space"
+    )
+    parser.add_argument(
+        "--to", metavar="NOTATION", help="architecture, arc (the authors' numbers) or dag (rnn: dag.json)"
+    )
     options = parser.parse_args(arguments)
     from enas import commands
 
-    commands.convert(options.subject, options.output, _runtime(options))
+    text = " ".join(options.subject)
+    commands.convert(text, options.output, _runtime(options), space=options.space, to=options.to)
 
 
 def _demo(arguments: list[str]) -> None:

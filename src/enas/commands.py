@@ -12,6 +12,7 @@ from enas.architecture import Architecture
 from enas.decisions import Step
 from enas.errors import RunError, UsageError
 from enas.files import write_text
+from enas.notation import are_numbers
 from enas.progress import reading
 from enas.run import Run
 from enas.runtime import Runtime
@@ -20,8 +21,8 @@ from enas.search import loop as search_loop
 from enas.search import setup as search_setup
 from enas.search.derive import Derivation
 from enas.search.setup import SearchSettings
-from enas.sources import Source, find
-from enas.spaces.rnn import dag
+from enas.sources import Source, find, read_foreign, read_reference
+from enas.spaces import load
 from enas.tasks.task import Task
 from enas.train import loop as train_loop
 from enas.train import setup as train_setup
@@ -155,19 +156,43 @@ def draw(text: str, output: Path, runtime: Runtime) -> None:
     runtime.say(f"drawn: {output}")
 
 
-def convert(text: str, output: Path, runtime: Runtime) -> None:
-    """Write the `dag.json` of a predecessor as `architecture.json`, or the architecture of a source as `dag.json`.
+def convert(text: str, output: Path, runtime: Runtime, *, space: str | None = None, to: str | None = None) -> None:
+    """Write an architecture in another notation.
+
+    Args:
+        text: A source; or, with a space, what another program wrote, or a file that holds it.
+        output: File to write.
+        runtime: Where to say so.
+        space: Whose notation the text is in; None: it is a source.
+        to: A notation of the space, or "architecture"; None: what came from another program becomes architecture.json, all else
+            the first notation of its space (of a recurrent cell: dag.json).
 
     Raises:
-        EnasError: there is no such architecture, it is not a recurrent cell, or the place cannot be written.
+        EnasError: there is no such architecture, its notation cannot say it, or the place cannot be written.
     """
-    path = Path(text)
-    content = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    if dag.is_dag(content):
-        dag.read_dag(content, text).save(output)
+    architecture, foreign = _read(text, space)
+    notations = {notation.name: notation for notation in load(architecture.space).notations}
+    to = to or ("architecture" if foreign else next(iter(notations), "architecture"))
+    if to == "architecture":
+        architecture.save(output)
+    elif to in notations:
+        write_text(output, notations[to].write(architecture))
     else:
-        write_text(output, dag.write_dag(find(text).architecture))
+        known = ", ".join(["architecture", *notations])
+        raise UsageError(f"{architecture.space} has no notation {to!r}: known are {known}")
     runtime.say(f"converted: {output}")
+
+
+def _read(text: str, space: str | None) -> tuple[Architecture, bool]:
+    """An architecture, and whether it was in the notation of another program."""
+    if space is None:
+        # Numbers are no path, and may be longer than one can be.
+        found = None if are_numbers(text) or not Path(text).is_file() else read_foreign(Path(text))
+        return (found, True) if found else (find(text).architecture, text.startswith("arc:"))
+    chosen, where = load(space), "the text"
+    if not are_numbers(text) and Path(text).is_file():
+        where, text = text, Path(text).read_text(encoding="utf-8", errors="replace")
+    return read_reference(chosen, text, where), True
 
 
 def _training(settings: TrainSettings, architecture: Architecture, where: str, runtime: Runtime) -> TrainObjects:

@@ -101,20 +101,29 @@ def add_flags(
         flag, dest = f"--{name}", name.replace("-", "_")
         value = getattr(defaults, item.name)
         shown = "none" if value is None else value
-        text = f"{helps.get(item.name, '')} (default: {shown})".replace("%", "%%")
+        add_flag(group, flag, hints[item.name], f"{helps.get(item.name, '')} (default: {shown})")
         if hints[item.name] is bool:
-            group.add_argument(
-                flag, dest=dest, nargs="?", const=True, type=_Reader(flag, bool), default=argparse.SUPPRESS,
-                help=text, metavar="true|false",
-            )  # fmt: skip
             group.add_argument(
                 f"--no-{name}", dest=dest, action="store_false", default=argparse.SUPPRESS, help=argparse.SUPPRESS
             )
-        else:
-            reader = _Reader(flag, hints[item.name])
-            group.add_argument(
-                flag, dest=dest, type=reader, default=argparse.SUPPRESS, help=text, metavar=reader.metavar
-            )
+
+
+def add_flag(group: argparse._ActionsContainer, flag: str, hint: Any, text: str) -> None:
+    """Add one flag with a value; it appears in the namespace, under its name, only when it is given.
+
+    Args:
+        group: Takes the flag.
+        flag: As it is written, such as --lr-max or --lr_max.
+        hint: Type of the value; a `bool` may be given as --flag, --flag=True or --flag True.
+        text: The help.
+    """
+    dest, text, reader = flag.removeprefix("--").replace("-", "_"), text.replace("%", "%%"), _Reader(flag, hint)
+    if hint is bool:
+        group.add_argument(
+            flag, dest=dest, nargs="?", const=True, type=reader, default=argparse.SUPPRESS, help=text, metavar="true|false"
+        )  # fmt: skip
+    else:
+        group.add_argument(flag, dest=dest, type=reader, default=argparse.SUPPRESS, help=text, metavar=reader.metavar)
 
 
 def collect(namespace: argparse.Namespace, defaults: Config, *, prefix: str = "") -> Config:

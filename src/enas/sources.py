@@ -9,12 +9,13 @@ from enas.architecture import Architecture, encode
 from enas.config import DataConfig
 from enas.controller import sample_uniformly
 from enas.decisions import decisions
-from enas.errors import RunError, UsageError
+from enas.errors import ArchitectureError, RunError, UsageError
+from enas.notation import are_numbers
 from enas.run import Run
 from enas.search.scoring import Decoder
 from enas.search.setup import SearchSettings
 from enas.space import Space
-from enas.spaces import load, published
+from enas.spaces import load, names, published
 from enas.train.setup import TrainSettings
 
 
@@ -33,7 +34,7 @@ class Source:
 
 
 def find(text: str) -> Source:
-    """Resolve RUN, ARCHITECTURE.json, published:NAME or random:SPACE[:SEED].
+    """Resolve RUN, ARCHITECTURE.json, dag.json, published:NAME, random:SPACE[:SEED] or arc:SPACE:NUMBERS.
 
     Raises:
         EnasError: there is no such architecture.
@@ -42,6 +43,11 @@ def find(text: str) -> Source:
         return _alone(published(text.removeprefix("published:")), text)
     if text.startswith("random:"):
         return _random(text)
+    if text.startswith("arc:"):
+        name, _, arc = text.removeprefix("arc:").partition(":")
+        return _alone(read_reference(load(name), arc, f"arc:{name}"), f"arc:{name}")
+    if are_numbers(text) and len(text.split()) > 1:
+        raise UsageError("numbers alone do not tell their space: write arc:SPACE:NUMBERS, as in 'arc:macro:0 3 0'")
     path = Path(text)
     if path.is_dir():
         return _from_run(path)
@@ -62,6 +68,44 @@ def draw_uniformly(space: Space, size: dict[str, int], n: int, seed: int) -> lis
     return [decoder(sample_uniformly(steps, 1, generator)[0]) for _ in range(n)]  # one by one: more add to fewer
 
 
+def read_reference(space: Space, text: str, where: str) -> Architecture:
+    """The architecture that a text describes in one of the space's notations.
+
+    Args:
+        space: Whose architecture it is.
+        text: What stands in a predecessor's file, script or log.
+        where: Its name, for messages.
+
+    Raises:
+        EnasError: the space has no notation, or the text is in none of them, or wrong.
+    """
+    if not space.notations:
+        raise UsageError(f"the space {space.name} has no other notation: give an architecture.json")
+    for notation in space.notations:
+        if notation.recognises(text):
+            return notation.read(text, where)
+    known = "; ".join(f"{notation.name}: {notation.what}" for notation in space.notations)
+    raise ArchitectureError(f"{where} is in no notation of {space.name} ({known})")
+
+
+def read_foreign(path: Path) -> Architecture | None:
+    """The architecture of a file in a notation that tells its space by itself, such as `dag.json`; None: it is no such file.
+
+    Raises:
+        EnasError: several spaces could be meant, or the file is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None  # whoever reads it as an architecture.json says why not
+    spaces = [load(name) for name in names()]
+    meant = [space for space in spaces if any(notation.recognises(text) for notation in space.notations)]
+    if len(meant) > 1:
+        listed = ", ".join(space.name for space in meant)
+        raise UsageError(f"{path} may be of the spaces {listed}: say which with 'enas convert --from SPACE {path}'")
+    return read_reference(meant[0], text, str(path)) if meant else None
+
+
 def _alone(architecture: Architecture, where: str) -> Source:
     """An architecture without a run: the space's default recipe, the embedded data."""
     space = load(architecture.space)
@@ -69,7 +113,7 @@ def _alone(architecture: Architecture, where: str) -> Source:
 
 
 def _load(path: Path) -> Architecture:
-    architecture = Architecture.load(path)
+    architecture = read_foreign(path) or Architecture.load(path)
     encode(architecture, load(architecture.space).steps(architecture.size), str(path))  # checks every choice
     return architecture
 

@@ -9,6 +9,7 @@ from torch import nn
 from enas.architecture import Architecture
 from enas.config import ControllerConfig, SearchConfig, TrainConfig
 from enas.decisions import Step
+from enas.notation import Notation
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ class Space:
     """Name of a published architecture -> file name in the space's folder `published`."""
     strings: Strings | None = None
     """The short form of an architecture by which tables of accuracies name it; None: there is none."""
+    notations: tuple[Notation, ...] = ()
+    """How other programs write its architectures down, for `enas convert` and for sources; the first one is the usual one."""
 
     @property
     def default_preset(self) -> str:

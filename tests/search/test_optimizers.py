@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +20,8 @@ CONFIG = SearchConfig(
     controller_epsilon=1e-3,
 )  # fmt: skip
 GRADIENTS = (2.0, -1.0)
-QUICK = [
-    "--dataset",
-    "digits",
-    "--preset",
-    "demo",
-    "--layers",
-    "2",
-    "--filters",
-    "4",
-    "--epochs",
-    "2",
-    "--lr-first-cycle",
-    "2",
-    "--threads",
-    "1",
-    "--steps-per-epoch",
-    "3",
-    "--controller-steps",
-    "2",
-    "--controller-samples",
-    "2",
-    "--derive-samples",
-    "2",
-    "--derive-examples",
-    "50",
-    "--evaluation-samples",
-    "1",
-]
+FLAGS = """--dataset digits --preset demo --layers 2 --filters 4 --epochs 2 --lr-first-cycle 2 --threads 1 --steps-per-epoch 3
+    --controller-steps 2 --controller-samples 2 --derive-samples 2 --derive-examples 50 --evaluation-samples 1"""
 
 
 def moves(optimizer: torch.optim.Optimizer) -> list[float]:
@@ -57,7 +32,7 @@ def moves(optimizer: torch.optim.Optimizer) -> list[float]:
         weight.grad = torch.full_like(weight, gradient)
         optimizer.step()
         places.append(weight.item())
-    return [after - before for before, after in zip(places, places[1:], strict=False)]
+    return [after - before for before, after in pairwise(places)]
 
 
 def weight() -> Parameter:
@@ -135,7 +110,9 @@ def test_a_search_with_each_of_them(tmp_path: Path, weights: str, controller: st
     flags = f"""--optimizer {weights} --lr-max 0.01 --controller-optimizer {controller} --controller-lr-cosine=True
         --controller-lr-max 0.05 --controller-lr-min 0.0001 --controller-grad-clip 1"""
     out = tmp_path / "run"
-    assert main(["search", "macro", *QUICK, *flags.split(), "--out", str(out), "--cache-dir", str(tmp_path)]) == 0
+    assert (
+        main(["search", "macro", *FLAGS.split(), *flags.split(), "--out", str(out), "--cache-dir", str(tmp_path)]) == 0
+    )
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     halves = [0.0001 + 0.5 * 0.0499 * (1 + math.cos(math.pi * step / 4)) for step in range(4)]
     assert [line["controller/lr"] for line in lines] == pytest.approx([sum(halves[:2]) / 2, sum(halves[2:]) / 2])

@@ -77,7 +77,7 @@ def test_the_command_converts_both_ways(tmp_path: Path, capfd: pytest.CaptureFix
     assert main(["convert", str(tmp_path / "dag.json"), "-o", str(tmp_path / "a.json")]) == 0
     assert main(["convert", str(tmp_path / "a.json"), "-o", str(tmp_path / "again.json")]) == 0
     assert json.loads((tmp_path / "again.json").read_text()) == SMALL
-    assert main(["convert", "published:enas-macro", "-o", str(tmp_path / "b.json")]) == 2
+    assert main(["convert", "published:enas-macro", "--to", "dag", "-o", str(tmp_path / "b.json")]) == 2
     assert main(["convert", str(tmp_path / "none.json"), "-o", str(tmp_path / "b.json")]) == 2
     assert len(capfd.readouterr().err.strip().splitlines()) == 2
     assert not (tmp_path / "b.json").exists()

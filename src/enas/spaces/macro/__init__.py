@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from enas.space import Space
 from enas.spaces.macro.network import MacroNetworkConfig, Network
 from enas.spaces.macro.presets import PRESETS
+from enas.spaces.macro.reference import NOTATIONS
 from enas.spaces.macro.steps import steps
 from enas.spaces.macro.supernet import MacroSupernetConfig, Supernet
 from enas.spaces.macro.wiring import wiring
@@ -27,5 +28,6 @@ SPACE = Space(
     wiring=wiring,
     presets=PRESETS,
     published={"enas-macro": "enas-macro.json"},
+    notations=NOTATIONS,
 )
 """What the rest of the program knows of this space."""

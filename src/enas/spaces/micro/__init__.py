@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from enas.space import Space
 from enas.spaces.micro.network import MicroNetworkConfig, Network
 from enas.spaces.micro.presets import PRESETS
+from enas.spaces.micro.reference import NOTATIONS
 from enas.spaces.micro.steps import steps
 from enas.spaces.micro.supernet import MicroSupernetConfig, Supernet
 from enas.spaces.micro.wiring import wiring
@@ -27,5 +28,6 @@ SPACE = Space(
     wiring=wiring,
     presets=PRESETS,
     published={"enas-micro": "enas-micro.json", "darts-v1": "darts-v1.json"},
+    notations=NOTATIONS,
 )
 """What the rest of the program knows of this space."""

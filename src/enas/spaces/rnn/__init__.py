@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from enas.space import Space
 from enas.spaces.rnn.network import RnnNetworkConfig, build_network
 from enas.spaces.rnn.presets import PRESETS
+from enas.spaces.rnn.reference import NOTATIONS
 from enas.spaces.rnn.steps import steps
 from enas.spaces.rnn.supernet import RnnSupernetConfig, Supernet
 from enas.spaces.rnn.wiring import wiring
@@ -28,9 +29,11 @@ SPACE = Space(
     presets=PRESETS,
     published={
         "enas-rnn": "enas-rnn.json",
+        "enas-ptb": "enas-rnn.json",  # the same cell by the name of its data
         "enas-lm": "enas-lm.json",
         "darts-rnn": "darts-rnn.json",
         "lstm": "lstm.json",
     },
+    notations=NOTATIONS,
 )
 """What the rest of the program knows of this space."""
