@@ -86,15 +86,19 @@ def _panels(graph: Graph) -> list[Mark]:
         if heading := panel.nodes[0].panel:
             part.append(Text(((left + right) / 2, top + 0.26), heading, HEADING, bold=True))
         parts.append(part)
-    corners = [bounds(part) for part in parts]
+    shifts = arranged([bounds(part) for part in parts])
+    return [moved(mark, *shift) for part, shift in zip(parts, shifts, strict=True) for mark in part]
+
+
+def arranged(corners: Sequence[tuple[Point, Point]]) -> list[Point]:
+    """How far to move parts, given by two corners each: side by side, or, where that is too wide, below each other."""
     beside = sum(right - left + BETWEEN for (left, _), (right, _) in corners) <= WIDEST
-    marks: list[Mark] = []
+    shifts = []
     x = y = 0.0
-    for part, ((left, bottom), (right, top)) in zip(parts, corners, strict=True):
-        dx, dy = (x - left, -top) if beside else (-(left + right) / 2, y - top)
-        marks += [moved(mark, dx, dy) for mark in part]
+    for (left, bottom), (right, top) in corners:
+        shifts.append((x - left, -top) if beside else (-(left + right) / 2, y - top))
         x, y = x + right - left + BETWEEN, y - (top - bottom) - BETWEEN
-    return marks
+    return shifts
 
 
 def _cell(graph: Graph) -> list[Mark]:
