@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from PIL import Image
+
 from enas.boxes import (
     HEADING,
     LABEL,
@@ -25,7 +27,7 @@ from enas.boxes import (
 from enas.errors import UsageError
 from enas.files import replacing
 from enas.layout import Point, ranks, routed, rows, smooth, topological
-from enas.picture import FORMATS, Mark, Shape, Text, bounds, moved, paint, text_width
+from enas.picture import FORMATS, Mark, Shape, Text, bounds, moved, paint, rasters, text_width
 from enas.row import Row, strip
 from enas.space import Graph
 
@@ -54,6 +56,16 @@ def draw(graph: Graph, path: Path) -> None:
     marks, size = _framed(graph, _panels(graph))
     with replacing(path) as temporary:
         paint(marks, size, temporary, form, graph.title)
+
+
+def image(graph: Graph) -> Image.Image:
+    """A picture in memory, for TensorBoard.
+
+    Raises:
+        UsageError: the graph cannot be drawn: see `draw`.
+    """
+    marks, size = _framed(graph, _panels(graph))
+    return next(rasters([marks], size, min(80, 1200 / size[0])))
 
 
 def panels(graph: Graph) -> tuple[Graph, ...]:

@@ -29,9 +29,9 @@ FORMATS = ("gif", "webp")
 """Suffixes of files that move."""
 SHORT, LAST = 0.25, 4.0
 """How long a picture without a change stays, and the last one, in times of another."""
-PIXELS = 1200
+PIXELS = 1000
 """Width of the widest pictures."""
-COLOURS = 128
+COLOURS = 64
 """Of a GIF, which has one palette for all its pictures."""
 
 
@@ -174,7 +174,7 @@ def _curve(scale: Sequence[float | None], now: int, at: Point, wide: float) -> l
 
 def _short(score: float) -> str:
     """A score with about three digits."""
-    return f"{score:.3f}" if abs(score) < 100 else f"{score:,.0f}"
+    return f"{score:.3f}" if abs(score) < 1 else f"{score:.1f}" if abs(score) < 100 else f"{score:,.0f}"
 
 
 def _one_palette(images: Sequence[Image.Image]) -> list[Image.Image]:

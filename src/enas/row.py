@@ -25,11 +25,11 @@ from enas.boxes import (
     plate,
 )
 from enas.layout import Point
-from enas.picture import INK, Mark, Shape, Text, moved, text_width
+from enas.picture import INK, Mark, Shape, Text, bounds, text_width
 from enas.series import Slot, difference, ordered, sided, slotted
 from enas.space import Edge, Graph, Node
 
-WIDEST = 9.0
+WIDEST = 10.5
 """A row with its labels level is not wider than this; else they are turned, as in chains of more than `LEVEL` boxes."""
 LEVEL = 8
 FADED = "#B4B4B4"
@@ -69,7 +69,8 @@ class Row:
         """
         order, slots, chain = ordered(graphs), slotted(graphs), any(graph.layout == "chain" for graph in graphs)
         nodes = [node for graph in graphs for node in graph.nodes]
-        texts = {name: max(text_width(node.label, LABEL) for node in nodes if node.name == name) for name in order}
+        bold = len(graphs) > 1  # as what is new
+        texts = {name: max(text_width(n.label, LABEL, bold=bold) for n in nodes if n.name == name) for name in order}
         gap = 0.2 if chain else 0.3
         wide = {name: max(text + 0.2, 0.5) for name, text in texts.items()}
         upright = len(order) > LEVEL if chain else sum(wide.values()) + gap * (len(order) - 1) > WIDEST
@@ -116,30 +117,39 @@ def strip(row: Row, index: int, before: int | None = None) -> list[Mark]:
             edge, slot = row.graphs[before].edges[i], row.slots[before][i]
             if slot not in slots:  # else what is new has taken its place
                 marks += _line(row, edge, slot, FADED, gone=True)
+    for node in graph.nodes:
+        if node.name in change.boxes:
+            marks.append(replace(_outline(row, node), line=GLOW, width=9.0))
     kinds = {node.name: node.kind for node in graph.nodes}
-    labels: list[Mark] = []
+    labelled: list[int] = []
     far_first = sorted(range(len(slots)), key=lambda i: -abs(row.x[slots[i][1]] - row.x[slots[i][0]]))
     for i in sorted(far_first, key=lambda i: i in change.edges):  # what is new lies on top
         edge, new = graph.edges[i], i in change.edges
         colour = dark(row.colour[kinds[edge.source]]) if graph.layout == "chain" else edge_colour(edge)
         marks += _line(row, edge, slots[i], colour, new=new)
         if edge.label:
-            at = _apex(row, slots[i])
-            labels += [plate(at, edge.label, GLOW if new else WHITE)]
-            labels += [Text(at, edge.label, SMALL, bold=new, colour=label_colour(edge))]
+            labelled.append(i)
     for node in graph.nodes:
         marks += _node(row, node, numbered=graph.layout == "chain", new=node.name in change.boxes)
-    return marks + labels
+    taken: list[tuple[Point, Point]] = []
+    for i in labelled:
+        edge, new = graph.edges[i], i in change.edges
+        at = _free(row, slots[i], edge.label, taken)
+        marks.append(plate(at, edge.label, GLOW if new else WHITE))
+        marks.append(Text(at, edge.label, SMALL, bold=new, colour=label_colour(edge)))
+    return marks
+
+
+def _outline(row: Row, node: Node) -> Shape:
+    return box(node.kind, row.colour[node.kind], (row.x[node.name], 0.0), row.wide[node.name], row.high)
 
 
 def _node(row: Row, node: Node, *, numbered: bool, new: bool) -> list[Mark]:
     """A box with its label; the boxes of a chain have their numbers below."""
-    at = (row.x[node.name], 0.0)
-    outline = box(node.kind, row.colour[node.kind], at, row.wide[node.name], row.high)
-    marks: list[Mark] = []
+    at, outline = (row.x[node.name], 0.0), _outline(row, node)
     if new:
-        marks.append(replace(outline, line=GLOW, width=9.0))
         outline = replace(outline, line=INK, width=2.0)
+    marks: list[Mark] = []
     marks += [outline, Text(at, node.label, LABEL, upright=row.upright, bold=new and not row.upright)]
     number = node.name[len(node.name.rstrip("0123456789")) :]
     if numbered and number and node.kind not in (*ENDS, "reduction"):
@@ -186,12 +196,22 @@ def _arc(row: Row, slot: Slot) -> tuple[float, float, float, float]:
     return start, tip, top, top + side * (0.1 + 4 / 3 * (bow + (0.26 if number else 0.0) * number))
 
 
-def _apex(row: Row, slot: Slot) -> Point:
-    """The middle of an arc, where its label stands."""
+def _free(row: Row, slot: Slot, words: str, taken: list[tuple[Point, Point]]) -> Point:
+    """Where the label of an arc stands: at its middle, or else at the nearest place on it that no other label has."""
     start, tip, top, control = _arc(row, slot)
-    return (start + tip) / 2, 0.25 * top + 0.75 * control
+    found: tuple[Point, tuple[Point, Point]] | None = None
+    for t in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.2, 0.8):
+        inner = 3 * t * (1 - t)
+        at = (start + (tip - start) * (3 * t**2 - 2 * t**3), top * (1 - inner) + control * inner)
+        corners = bounds([plate(at, words)])
+        found = found or (at, corners)
+        if not any(_overlap(corners, other) for other in taken):
+            found = at, corners
+            break
+    assert found is not None
+    taken.append(found[1])
+    return found[0]
 
 
-def shifted(marks: Sequence[Mark], by: Point) -> list[Mark]:
-    """The marks at another place."""
-    return [moved(mark, *by) for mark in marks]
+def _overlap(one: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
+    return all(one[0][k] < other[1][k] and other[0][k] < one[1][k] for k in (0, 1))

@@ -95,11 +95,11 @@ def slotted(graphs: Sequence[Graph]) -> list[tuple[Slot, ...]]:
     return found
 
 
-def crossing(place: Mapping[str, int], one: Slot, other: Slot) -> bool:
-    """Whether two arcs on one side of a row cross, or, between the same nodes, lie in each other's way."""
+def clash(place: Mapping[str, int], one: Slot, other: Slot) -> int:
+    """How bad it is to have two arcs on one side of a row: 1 where they cross, 3 where they join the same nodes, else 0."""
     a, b = sorted((place[one[0]], place[one[1]]))
     c, d = sorted((place[other[0]], place[other[1]]))
-    return a < c < b < d or c < a < d < b or (a, b) == (c, d)
+    return 3 if (a, b) == (c, d) else int(a < c < b < d or c < a < d < b)
 
 
 def sided(order: Sequence[str], arcs: Sequence[Sequence[Slot]]) -> dict[Slot, int]:
@@ -116,9 +116,9 @@ def sided(order: Sequence[str], arcs: Sequence[Sequence[Slot]]) -> dict[Slot, in
     weight: Counter[tuple[Slot, Slot]] = Counter()
     for slots in arcs:
         for one, other in combinations(slots, 2):
-            if crossing(place, one, other):
-                weight[one, other] += 1
-                weight[other, one] += 1
+            if bad := clash(place, one, other):
+                weight[one, other] += bad
+                weight[other, one] += bad
     near: dict[Slot, dict[Slot, int]] = {slot: {} for slots in arcs for slot in slots}
     for (one, other), count in weight.items():
         near[one][other] = count

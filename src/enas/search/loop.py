@@ -1,14 +1,17 @@
 """The search: shared weights and controller in turns, epoch by epoch (Pham et al. 2018, section 2.2)."""
 
 import json
+import logging
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from enas.errors import RunError
+from enas.architecture import Architecture
+from enas.draw import draw, image
+from enas.errors import RunError, UsageError
 from enas.interrupt import Interrupt
 from enas.progress import Progress
 from enas.run import Run
@@ -18,6 +21,9 @@ from enas.search.scoring import bind, score
 from enas.search.setup import SearchObjects
 from enas.search.state import Search
 from enas.tasks.task import Batch
+
+BEST: Final = "best.svg"
+_LOG = logging.getLogger(__name__)
 
 
 def search(
@@ -213,7 +219,9 @@ def finish_epoch(state: Search) -> str:
     position.epoch, position.phase, position.step = position.epoch + 1, "weights", 0
     position.spent = dict.fromkeys(spent, 0.0)
     state.run.log(position.epoch, metrics)
-    state.run.log_architecture(position.epoch, json.loads(objects.decoder(codes[best]).to_json()), values[best])
+    found = objects.decoder(codes[best])
+    state.run.log_architecture(position.epoch, json.loads(found.to_json()), values[best])
+    show_best(state, found)
     samples = config.controller_steps * config.controller_samples
     timings = {
         f"time/{task.unit}_per_second": seen / max(spent["weights"], 1e-9),
@@ -226,3 +234,13 @@ def finish_epoch(state: Search) -> str:
         f"architectures {metrics[sampled]:.3f}, best {values[best]:.3f} (not final {task.metric}), entropy "
         f"{metrics.get('controller/entropy', float('nan')):.1f}, {timings[f'time/{task.unit}_per_second']:.0f} {task.unit}/s"
     )
+
+
+def show_best(state: Search, found: Architecture) -> None:
+    """Draw the best architecture of an epoch: `best.svg`, and a picture in TensorBoard."""
+    try:
+        graph = state.objects.space.wiring(found)
+        draw(graph, state.run.path / BEST)
+        state.run.log_picture(state.position.epoch, "best_architecture", image(graph))
+    except UsageError as error:  # a drawing that a user's own space gets wrong is no reason to end its search
+        _LOG.warning("no picture of epoch %d: %s", state.position.epoch, error)
