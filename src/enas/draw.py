@@ -65,7 +65,7 @@ def image(graph: Graph) -> Image.Image:
         UsageError: the graph cannot be drawn: see `draw`.
     """
     marks, size = _framed(graph, _panels(graph))
-    return next(rasters([marks], size, min(80, 1200 / size[0])))
+    return next(rasters([marks], size, min(80.0, 1200 / size[0])))
 
 
 def panels(graph: Graph) -> tuple[Graph, ...]:

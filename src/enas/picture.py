@@ -91,7 +91,7 @@ def text_width(words: str, size: int, *, bold: bool = False) -> float:
 def paint(marks: Iterable[Mark], size: Point, path: Path, form: str, title: str) -> None:
     """Write a picture; `size` in inches."""
     with _our_settings():
-        figure = _figure(marks, size, min(200, 20000 / max(size)))
+        figure = _figure(marks, size, min(200.0, 20000 / max(size)))
         figure.savefig(path, format=form, metadata={"Title": title, **METADATA[form]})
 
 
