@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enas import __version__
-from enas.config import DataConfig
+from enas.config import DataConfig, MovieConfig
 from enas.errors import EnasError, Interrupted, UsageError
 from enas.flags import Parser, add_flags, collect, normalise
 
@@ -25,7 +25,7 @@ VERBS = {
     "derive": "derive RUN: sample and rank again from a finished or interrupted search",
     "train": "train RUN|FILE|published:NAME|random:SPACE[:SEED]|arc:SPACE:NUMBERS: one architecture from scratch",
     "test": "test RUN: accuracy or perplexity of a trained network on the test split",
-    "draw": "draw RUN|FILE|published:NAME -o FILE.svg|png|pdf: a picture of an architecture",
+    "draw": "draw RUN|FILE|published:NAME -o FILE.svg|png|pdf|gif|webp: an architecture, or how it changed in a search",
     "convert": "convert FILE|--from SPACE NUMBERS -o FILE: the predecessors' architectures to architecture.json, or back",
     "compare": "compare RUN|SPACE: the found architecture or a whole method of search against chance",
     "demo": "demo: all of it on the embedded digits, in a minute or two",
@@ -216,11 +216,12 @@ def _test(arguments: list[str]) -> None:
 
 def _draw(arguments: list[str]) -> None:
     parser = _parser("draw", positional="ARCHITECTURE")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="picture to write: .svg, .png or .pdf")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="picture: .svg, .png, .pdf, .gif or .webp")
+    add_flags(parser, MovieConfig())
     options = parser.parse_args(arguments)
     from enas import commands
 
-    commands.draw(options.subject, options.output, _runtime(options))
+    commands.draw(options.subject, options.output, _runtime(options), collect(options, MovieConfig()))
 
 
 def _convert(arguments: list[str]) -> None:

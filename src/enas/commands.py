@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from enas import draw as drawing
+from enas import movie, picture
 from enas.architecture import Architecture
+from enas.bounds import check
+from enas.config import MovieConfig
 from enas.decisions import Step
 from enas.errors import RunError, UsageError
 from enas.files import write_text
+from enas.movie import Frame
 from enas.notation import are_numbers
 from enas.progress import reading
 from enas.run import Run
@@ -21,7 +25,7 @@ from enas.search import loop as search_loop
 from enas.search import setup as search_setup
 from enas.search.derive import Derivation
 from enas.search.setup import SearchSettings
-from enas.sources import Source, find, read_foreign, read_reference
+from enas.sources import Source, find, history, read_foreign, read_reference
 from enas.spaces import load
 from enas.tasks.task import Task
 from enas.train import loop as train_loop
@@ -145,14 +149,29 @@ def test(path: Path, runtime: Runtime) -> dict[str, int | float]:
     return result
 
 
-def draw(text: str, output: Path, runtime: Runtime) -> None:
-    """Draw the architecture of a source as SVG, PNG or PDF.
+def draw(text: str, output: Path, runtime: Runtime, settings: MovieConfig | None = None) -> None:
+    """Draw the architecture of a source as SVG, PNG or PDF; or, as GIF or WebP, how the best one of a search changed.
 
     Raises:
-        EnasError: there is no such architecture, or the suffix is unknown.
+        EnasError: there is no such architecture or search, the suffix is unknown, or a setting does not go with it.
     """
+    settings, form = settings or MovieConfig(), output.suffix.lower().removeprefix(".")
+    check(settings)
+    if form in movie.FORMATS:
+        past = history(text)
+        graphs = [past.space.wiring(architecture) for architecture in past.architectures]
+        frames = [Frame(*parts) for parts in zip(graphs, past.steps, past.scores, strict=True)]
+        shown = movie.animate(frames, output, metric=past.space.task.metric, settings=settings)
+        runtime.say(f"drawn: {output}, {shown} of {len(frames)} epochs")
+        return
+    if form not in picture.FORMATS:
+        known = [f".{known}" for known in (*picture.FORMATS, *movie.FORMATS)]
+        raise UsageError(f"cannot draw to {str(output)!r}: the name must end in {', '.join(known[:-1])} or {known[-1]}")
+    if settings != MovieConfig(title=settings.title):
+        raise UsageError(f"--seconds-per-frame and --max-frames are for .gif and .webp, not for {str(output)!r}")
     source = find(text)
-    drawing.draw(source.space.wiring(source.architecture), output)
+    graph = source.space.wiring(source.architecture)
+    drawing.draw(graph if settings.title is None else replace(graph, title=settings.title), output)
     runtime.say(f"drawn: {output}")
 
 

@@ -231,3 +231,15 @@ class TrainConfig:
     """Longest time between two checkpoints."""
     seed: Seed = 0
     """Seed of initial weights, dropout and order of the data."""
+
+
+@dataclass(frozen=True)
+class MovieConfig:
+    """A picture that moves (.gif, .webp); `title` goes for still ones too."""
+
+    title: str | None = None
+    """What stands above the picture; none: the kind and size of the architecture."""
+    seconds_per_frame: Annotated[float, Bounds(0.02, 60)] = 0.6
+    """How long an epoch is shown; one without a change stays a quarter as long, the last one four times."""
+    max_frames: Annotated[int, Bounds(2)] = 50
+    """Most epochs that are shown; of a longer search, evenly spaced ones, with the first and the last."""

@@ -247,7 +247,7 @@ def routed(graph: Graph, wide: Mapping[str, float], labels: Sequence[float], row
         widths[round(2 * rank)] = max(widths[round(2 * rank)], wide[name])
     for bends, width in zip(plan.bends, labels, strict=True):
         column = round(2 * bends[-1][0])
-        widths[column] = max(widths[column], width + 0.84 if width else 0.66)
+        widths[column] = max(widths[column], width + 0.76 if width else 0.58)
     across, right = {}, 0.0
     for column in sorted(widths):
         across[column] = right + widths[column] / 2

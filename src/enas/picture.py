@@ -1,11 +1,17 @@
 """Plain marks of a picture, and Matplotlib, which measures and paints them. Lengths are inches, sizes of text are points."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
 
 from enas.layout import Point
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INK = "#222222"
 METADATA: dict[str, dict[str, str | None]] = {
@@ -83,32 +89,57 @@ def text_width(words: str, size: int, *, bold: bool = False) -> float:
 
 
 def paint(marks: Iterable[Mark], size: Point, path: Path, form: str, title: str) -> None:
-    """Write marks with Matplotlib; it is imported here because it takes long to load."""
-    import matplotlib
-    from matplotlib.figure import Figure
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path as Outline
+    """Write a picture; `size` in inches."""
+    with _our_settings():
+        figure = _figure(marks, size, min(200.0, 20000 / max(size)))
+        figure.savefig(path, format=form, metadata={"Title": title, **METADATA[form]})
 
-    style: dict[str, Any]  # Any: Matplotlib's settings have many types
+
+def rasters(pictures: Iterable[Iterable[Mark]], size: Point, dpi: float) -> Iterator[Image.Image]:
+    """Paint pictures of one size, as RGB images."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    for marks in pictures:
+        with _our_settings():
+            canvas = FigureCanvasAgg(_figure(marks, size, dpi))
+            canvas.draw()
+            width, height = canvas.get_width_height()
+            yield Image.frombytes("RGBA", (width, height), bytes(canvas.buffer_rgba())).convert("RGB")
+
+
+@contextmanager
+def _our_settings() -> Iterator[None]:
+    """Matplotlib with settings of ours, whatever the user's are; it is imported here because it takes long to load."""
+    import matplotlib
+
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         fonts = ["DejaVu Sans", "Verdana", "Arial"]  # the first comes with Matplotlib; a viewer of an SVG may lack it
         matplotlib.rc("font", **{"family": "sans-serif", "sans-serif": fonts})
         matplotlib.rc("svg", fonttype="none", hashsalt="enas")
         matplotlib.rc("pdf", fonttype=42)
-        figure = Figure(figsize=size, dpi=min(200, 20000 / max(size)), facecolor="white")
-        for mark in marks:
-            if isinstance(mark, Text):
-                down, turn = 0.36 * mark.size / 72, 90 if mark.upright else 0  # from mid-letter to the base line
-                x, y = (mark.at[0] + down, mark.at[1]) if mark.upright else (mark.at[0], mark.at[1] - down)
-                style = {"size": mark.size, "color": mark.colour, "weight": "bold" if mark.bold else "normal"}
-                style |= {"rotation": turn, "rotation_mode": "anchor", "ha": "center", "va": "baseline"}
-                figure.text(x, y, mark.words, transform=figure.dpi_scale_trans, parse_math=False, **style)
-            else:
-                codes = [Outline.MOVETO] + [Outline.CURVE4 if mark.curved else Outline.LINETO] * (len(mark.points) - 1)
-                style = {"facecolor": mark.fill, "edgecolor": mark.line, "linestyle": "--" if mark.dashed else "-"}
-                width = mark.width if mark.line != "none" else 0
-                style |= {"linewidth": width, "capstyle": "butt", "joinstyle": "round"}
-                outline = Outline(mark.points, codes)
-                figure.add_artist(PathPatch(outline, transform=figure.dpi_scale_trans, **style))
-        figure.savefig(path, format=form, metadata={"Title": title, **METADATA[form]})
+        yield
+
+
+def _figure(marks: Iterable[Mark], size: Point, dpi: float) -> "Figure":
+    from matplotlib.figure import Figure
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Outline
+
+    style: dict[str, Any]  # Any: Matplotlib's settings have many types
+    figure = Figure(figsize=size, dpi=dpi, facecolor="white")
+    for mark in marks:
+        if isinstance(mark, Text):
+            down, turn = 0.36 * mark.size / 72, 90 if mark.upright else 0  # from mid-letter to the base line
+            x, y = (mark.at[0] + down, mark.at[1]) if mark.upright else (mark.at[0], mark.at[1] - down)
+            style = {"size": mark.size, "color": mark.colour, "weight": "bold" if mark.bold else "normal"}
+            style |= {"rotation": turn, "rotation_mode": "anchor", "ha": "center", "va": "baseline"}
+            figure.text(x, y, mark.words, transform=figure.dpi_scale_trans, parse_math=False, **style)
+        else:
+            codes = [Outline.MOVETO] + [Outline.CURVE4 if mark.curved else Outline.LINETO] * (len(mark.points) - 1)
+            style = {"facecolor": mark.fill, "edgecolor": mark.line, "linestyle": "--" if mark.dashed else "-"}
+            width = mark.width if mark.line != "none" else 0
+            style |= {"linewidth": width, "capstyle": "butt", "joinstyle": "round"}
+            outline = Outline(mark.points, codes)
+            figure.add_artist(PathPatch(outline, transform=figure.dpi_scale_trans, **style))
+    return figure

@@ -18,7 +18,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
+import numpy as np
 import torch
+from PIL import Image
 
 import enas
 from enas.errors import CheckpointError, RunError
@@ -128,6 +130,16 @@ class Run:
             RunError: the disk is full, or the folder cannot be written.
         """
         self._append(PROBES, {"step": step, **probes})
+
+    def log_picture(self, step: int, name: str, picture: Image.Image) -> None:
+        """Show a picture of a step in TensorBoard.
+
+        Raises:
+            RunError: the disk is full, or the folder cannot be written.
+        """
+        with write_errors(self.path / "tensorboard"):
+            self._tensorboard().add_image(name, np.asarray(picture), step, dataformats="HWC")
+            self._tensorboard().flush()
 
     def save(self, state: Mapping[str, object]) -> None:
         """Write a checkpoint of plain types and tensors, with the lengths that the logs have now.

@@ -1,5 +1,6 @@
 """Where an architecture comes from: a run, a file, a published name, or chance."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from enas.controller import sample_uniformly
 from enas.decisions import decisions
 from enas.errors import ArchitectureError, RunError, UsageError
 from enas.notation import are_numbers
-from enas.run import Run
+from enas.run import ARCHITECTURES, Run
 from enas.search.scoring import Decoder
 from enas.search.setup import SearchSettings
 from enas.space import Space
@@ -31,6 +32,57 @@ class Source:
     preset: str
     run: Path | None
     """Folder of the search that found it; None: it was not found by a run."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The best architecture of each epoch of a search, as far as it has come."""
+
+    space: Space
+    steps: tuple[int, ...]
+    """Epochs."""
+    scores: tuple[float, ...]
+    """The task's metric on validation examples, under the shared weights of that epoch."""
+    architectures: tuple[Architecture, ...]
+
+
+def history(text: str) -> History:
+    """Read what a search, finished or not, wrote of its epochs.
+
+    Raises:
+        EnasError: it is not the folder of a search, no epoch is over, or a line is damaged.
+    """
+    path = Path(text)
+    if not path.is_dir():
+        raise UsageError(f"{text} is no folder: a picture that moves needs the folder of a search")
+    settings = SearchSettings.from_json(Run.open(path).settings, str(path))
+    space, file = load(settings.space), path / ARCHITECTURES
+    lines = _lines(file)
+    steps, scores, found = [], [], []
+    for number, line in enumerate(lines, 1):
+        where = f"{file}, line {number}"
+        try:
+            record = json.loads(line)
+            step, score, content = int(record["step"]), float(record["score"]), record["architecture"]
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise RunError(f"{where} is damaged: it is not an epoch's architecture") from error
+        architecture = Architecture.from_json(json.dumps(content), where)
+        encode(architecture, space.steps(architecture.size), where)  # checks every choice
+        steps.append(step)
+        scores.append(score)
+        found.append(architecture)
+    if not found:
+        raise RunError(f"{path} has no architectures yet: its search has not finished an epoch")
+    return History(space, tuple(steps), tuple(scores), tuple(found))
+
+
+def _lines(file: Path) -> list[bytes]:
+    """The whole lines of a file; the last one may be cut short, in the middle of being written."""
+    try:
+        content = file.read_bytes() if file.is_file() else b""
+    except OSError as error:
+        raise RunError(f"cannot read {file}: {error.strerror or error}") from error
+    return content[: content.rfind(b"\n") + 1].splitlines()
 
 
 def find(text: str) -> Source:

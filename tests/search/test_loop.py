@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import torch
 from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
 from enas.architecture import Architecture, encode
@@ -27,6 +28,7 @@ from enas.config import AugmentConfig, ControllerConfig, SearchConfig
 from enas.controller import Controller
 from enas.data.images import ImageData, ImageSplit
 from enas.decisions import Op, Skips, Step, Vocabulary
+from enas.draw import draw
 from enas.errors import Interrupted, RunError
 from enas.interrupt import Interrupt
 from enas.progress import Progress
@@ -37,6 +39,7 @@ from enas.search.rewards import measure
 from enas.search.scoring import Decoder
 from enas.search.setup import SearchObjects
 from enas.search.state import Search
+from enas.space import Edge, Graph, Node
 from enas.spaces import load
 from enas.spaces.macro.steps import OPERATIONS
 from enas.spaces.macro.steps import steps as macro_steps
@@ -112,6 +115,11 @@ def toy_task(valid: int = 8) -> ImageTask:
     return ImageTask(data, PLAIN, torch.device("cpu"))
 
 
+def toy_graph(architecture: Architecture) -> Graph:
+    nodes = tuple(Node(name, str(architecture.choices[name]), "node") for name in ("first", "second"))
+    return Graph("Toy", nodes, (Edge("first", "second"),))
+
+
 def toy(
     config: SearchConfig,
     *,
@@ -122,7 +130,7 @@ def toy(
 ) -> SearchObjects:
     torch.manual_seed(config.seed)
     steps, size = toy_steps(bias), {"nodes": 2}
-    space = replace(load("macro"), name="toy", size=lambda _: size, steps=lambda _: steps)
+    space = replace(load("macro"), name="toy", size=lambda _: size, steps=lambda _: steps, wiring=toy_graph)
     controller = Controller(steps, ControllerConfig(hidden=16, tanh_constant=None, init_range=init_range))
     decoder = Decoder("toy", steps, size)
     return SearchObjects(space, task or toy_task(), supernet or Toy(), controller, decoder, config)
@@ -471,6 +479,26 @@ def test_evaluation_logs_mean_and_best_of_what_was_sampled(tmp_path: Path) -> No
     assert line["valid/sampled_accuracy"] * 6 * 8 == pytest.approx(round(line["valid/sampled_accuracy"] * 6 * 8))
     found = Architecture.from_json(json.dumps(best["architecture"]))
     assert best["score"] == (2 + 3 * good(found)) / 8
+
+
+def test_the_best_of_the_epoch_is_drawn(tmp_path: Path) -> None:
+    objects, run = toy(replace(QUICK, epochs=2)), run_in(tmp_path / "run")
+    do_search(objects, run)
+    last = jsonl(run, "architectures.jsonl")[-1]["architecture"]
+    draw(toy_graph(Architecture.from_json(json.dumps(last))), tmp_path / "same.svg")
+    assert (run.path / "best.svg").read_bytes() == (tmp_path / "same.svg").read_bytes()
+    events = EventAccumulator(str(run.path / "tensorboard")).Reload()
+    assert [event.step for event in events.Images("best_architecture")] == [1, 2]
+
+
+def test_a_drawing_that_fails_does_not_end_the_search(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    objects = toy(QUICK)
+    objects = replace(objects, space=replace(objects.space, wiring=lambda _: Graph("empty", (), ())))
+    run = run_in(tmp_path / "run")
+    do_search(objects, run)
+    assert "no picture of epoch 1: cannot draw 'empty': it has no nodes" in caplog.text
+    assert not (run.path / "best.svg").exists()
+    assert (run.path / "architecture.json").is_file()
 
 
 def test_without_controller_steps_the_policy_stays_and_the_weights_are_trained(tmp_path: Path) -> None:

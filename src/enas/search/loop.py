@@ -1,17 +1,20 @@
 """The search: shared weights and controller in turns, epoch by epoch (Pham et al. 2018, section 2.2)."""
 
 import json
+import logging
 import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from enas.errors import RunError
+from enas.architecture import Architecture
+from enas.draw import draw, image
+from enas.errors import RunError, UsageError
 from enas.interrupt import Interrupt
 from enas.progress import Progress
 from enas.run import Run
@@ -24,6 +27,9 @@ from enas.search.scoring import bind
 from enas.search.setup import SearchObjects
 from enas.search.state import Search
 from enas.tasks.task import Batch, Outcome
+
+BEST: Final = "best.svg"
+_LOG = logging.getLogger(__name__)
 
 
 def search(
@@ -209,7 +215,9 @@ def finish_epoch(state: Search) -> list[str]:
     position.epoch, position.phase, position.step = position.epoch + 1, "weights", 0
     position.spent = dict.fromkeys(spent, 0.0)
     state.run.log(position.epoch, metrics)
-    state.run.log_architecture(position.epoch, json.loads(objects.decoder(codes[best]).to_json()), values[best])
+    found = objects.decoder(codes[best])
+    state.run.log_architecture(position.epoch, json.loads(found.to_json()), values[best])
+    show_best(state, found)
     if config.probe_samples:
         state.run.log_probes(position.epoch, probe(state))
     samples = updates * config.controller_samples
@@ -236,3 +244,13 @@ def _warn_once(state: Search, entropy: float | None) -> list[str]:
     warning = early_collapse(entropy, ceiling, state.position.epoch, state.config)
     state.position.collapsed = warning is not None
     return [warning] if warning else []
+
+
+def show_best(state: Search, found: Architecture) -> None:
+    """Draw the best architecture of an epoch: `best.svg`, and a picture in TensorBoard."""
+    try:
+        graph = state.objects.space.wiring(found)
+        draw(graph, state.run.path / BEST)
+        state.run.log_picture(state.position.epoch, "best_architecture", image(graph))
+    except UsageError as error:  # a drawing that a user's own space gets wrong is no reason to end its search
+        _LOG.warning("no picture of epoch %d: %s", state.position.epoch, error)

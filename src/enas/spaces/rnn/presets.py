@@ -63,7 +63,8 @@ CPU = Preset(
     search=SearchConfig(
         epochs=8, batch_size=64, optimizer="adam", lr_schedule="exponential", lr_max=2e-3, lr_min=1e-4, lr_decay=0.6,
         lr_decay_start=4, weight_decay=0.0, grad_clip=0.25, controller_steps=25, controller_samples=10, controller_lr=3e-3,
-        controller_beta1=0.9, controller_epsilon=1e-8, baseline="leave_one_out", reward_batch_size=64, derive_samples=60, derive_examples=10000,
+        controller_beta1=0.9, controller_epsilon=1e-8, baseline="leave_one_out", reward_batch_size=64,
+        derive_samples=60, derive_examples=10000,
     ),
     train=TrainConfig(
         epochs=4, batch_size=32, lr_schedule="exponential", lr_max=20.0, lr_min=0.1, lr_decay=0.4, lr_decay_start=2,
