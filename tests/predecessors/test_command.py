@@ -80,7 +80,7 @@ def test_a_cell_of_enas_pytorch_is_trained() -> None:
     write_text_of_ones_own()
     dag = {"-1": [[0, "tanh"]], "-2": [[0, "tanh"]], "0": [[1, "ReLU"]], "1": [[2, "avg"]], "2": [[3, "h[t]"]]}
     Path("dag.json").write_text(json.dumps(dag))
-    flags = "--dataset pydoc --preset demo --shared_max_step 1 --max_epoch 1 --shared_hid 4 --threads 1 --batch_size 4 --cache_dir cache"
+    flags = "--dataset pydoc --preset demo --shared_max_step 1 --max_epoch 1 --shared_hid 4 --cache_dir cache"
     run(f"--mode single --dag_path dag.json {flags}")
     assert json.loads((only("logs") / "architecture.json").read_text())["choices"]["node1.op"] == "relu"
 

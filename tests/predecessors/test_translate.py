@@ -229,7 +229,9 @@ def test_a_run_is_found_as_it_used_to_be(text: str) -> None:
 def test_the_space_of_what_is_given_is_known_from_its_file() -> None:
     Path("logs/cifar_old").mkdir(parents=True)
     Path("logs/cifar_old/config.json").write_text('{"space": "macro"}')
-    assert words("--load_path logs/cifar_old --cnn_hid 8").startswith("search macro --out logs/cifar_old --filters 8")
+    assert words("--load_path logs/cifar_old --cnn_hid 8").startswith(
+        "search macro --out logs/cifar_old --resume --filters 8"
+    )
     Path("a.json").write_text('{"space": "micro"}')
     assert "--dataset cifar10" in words("--mode single --dag_path a.json")
     Path("a.json").write_text("{")
