@@ -28,6 +28,11 @@ def _becomes(name: str, hint: Any, flag: str, text: str = "", **more: Any) -> Fl
     return Flag(name, hint, text or f"`{flag}`", on_both(Becomes((flag,), **more)))
 
 
+def _convolutional(name: str, hint: Any, flag: str, text: str = "", **more: Any) -> Flag:
+    """A flag that is another one for convolutional networks."""
+    return Flag(name, hint, text or f"`{flag}`", on_both(Becomes((flag,), **more), (*MACRO, *MICRO)))
+
+
 def _searched(name: str, hint: Any, flag: str, spaces: tuple[str, ...] = ()) -> Flag:
     """A flag that is another one in searches."""
     where = f" ({', '.join(spaces)})" if spaces else ""
@@ -83,7 +88,7 @@ FLAGS = (
         on_search(Becomes(("--nodes",)), MICRO),
     ),
     _without("child_num_cell_layers", int, "the authors' program does not read it either"),
-    _becomes("child_out_filters", int, "--filters"),
+    _convolutional("child_out_filters", int, "--filters"),
     _always("child_out_filters_scale", int, 1, "filters are set by --child_out_filters"),
     Flag(
         "child_num_branches",
@@ -95,7 +100,7 @@ FLAGS = (
     _without("child_block_size", int, "the authors' program does not use it either"),
     _without("child_skip_pattern", str, "skips are searched, or those of --child_fixed_arc"),
     Flag("child_fixed_arc", str, "`enas train arc:SPACE:NUMBERS`", None),
-    _becomes("child_keep_prob", float, "--dropout", "`--dropout`, which is 1 minus it", turn=dropped),
+    _convolutional("child_keep_prob", float, "--dropout", "`--dropout`, which is 1 minus it", turn=dropped),
     Flag(
         "child_drop_path_keep_prob",
         float,
@@ -118,7 +123,7 @@ FLAGS = (
     _no_decay("child_lr_dec_every", int),
     _no_decay("child_lr_dec_rate", float),
     _without("child_grad_bound", float, "it had none in the authors' program either; `enas` has --grad-clip"),
-    _becomes("child_cutout_size", int, "--cutout"),
+    _convolutional("child_cutout_size", int, "--cutout"),
     Flag(
         "child_use_aux_heads",
         bool,

@@ -131,7 +131,22 @@ class _Translator:
             raise UsageError(
                 f"--network_type rnn and --search_for {search_for} contradict each other: give one of them"
             )
-        return search_for or ("macro" if kind == "cnn" else "rnn")
+        return search_for or {"cnn": "macro", "rnn": "rnn"}.get(kind or "") or self._space_of_source() or "rnn"
+
+    def _space_of_source(self) -> str | None:
+        """The space of the file or run that is given; None: none is given, or it does not say."""
+        places = [Path(self.given["dag_path"])] if self.given.get("dag_path") else []
+        if not places and self.given.get("load_path"):
+            places = list(self._run_places(self.given.get("dataset", "ptb")))
+        files = [file for place in places for file in (place, place / "architecture.json", place / "config.json")]
+        for file in files:
+            try:
+                content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+            except (ValueError, OSError, RecursionError):
+                continue  # whoever reads it says what is wrong with it
+            if isinstance(content, dict) and content.get("space") in SPACES:
+                return str(content["space"])
+        return None
 
     def _subject(self) -> str:
         """The space to search, the architecture to train, or the run to look at."""
