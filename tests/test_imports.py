@@ -10,7 +10,7 @@ import enas
 ORDER = (
     ("errors",),
     ("bounds",),
-    ("config", "decisions", "files", "schedules"),
+    ("config", "decisions", "files", "ranking", "schedules"),
     ("flags",),
     ("architecture",),
     ("data",),
@@ -28,7 +28,8 @@ ORDER = (
     ("picture",),
     ("draw",),
     ("commands",),
-    ("compare",),
+    ("table",),
+    ("compare", "study"),
     ("demo",),
     ("cli",),
     ("__main__",),

@@ -27,7 +27,7 @@ VERBS = {
     "test": "test RUN: accuracy or perplexity of a trained network on the test split",
     "draw": "draw RUN|FILE|published:NAME -o FILE.svg|png|pdf: a picture of an architecture",
     "convert": "convert FILE -o FILE: a cell from the dag.json of ENAS-pytorch to architecture.json, or back",
-    "compare": "compare RUN: train the found and some random architectures alike",
+    "compare": "compare RUN|SPACE: the found architecture or a whole method of search against chance",
     "demo": "demo: all of it on the embedded digits, in a minute or two",
 }
 
@@ -169,8 +169,16 @@ def _train(arguments: list[str]) -> None:
 def _compare(arguments: list[str]) -> None:
     from enas.compare import compare
     from enas.sources import find
+    from enas.study import settings as study_settings
+    from enas.study.study import study
 
-    subject, known = _first(arguments, "compare", "a RUN")
+    subject, known = _first(arguments, "compare", "a RUN or a SPACE")
+    if subject is not None and study_settings.is_space(subject):
+        parser = _parser("compare", positional="SPACE", out=True)
+        chosen, given = study_settings.read_settings(parser, arguments, subject, known.preset)
+        out = known.out or Path("runs") / f"compare-{subject}"
+        study(chosen, out, _runtime(given), resume=given.resume)
+        return
     source = find(subject or "published:enas-macro")
     out = known.out or (source.run or Path("runs")) / "compare"
     settings, options = _train_settings("compare", arguments, source, known, out)

@@ -2,17 +2,20 @@
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
 from enas import draw as drawing
 from enas.architecture import Architecture
+from enas.decisions import Step
 from enas.errors import RunError, UsageError
 from enas.files import write_text
 from enas.progress import reading
 from enas.run import Run
 from enas.runtime import Runtime
+from enas.search import guards
 from enas.search import loop as search_loop
 from enas.search import setup as search_setup
 from enas.search.derive import Derivation
@@ -38,7 +41,7 @@ def search(settings: SearchSettings, out: Path, runtime: Runtime, *, resume: boo
         EnasError: data, settings or folder are unfit.
         Interrupted: the user asked to stop; all is saved.
     """
-    settings = _freeze(settings)
+    settings = freeze(settings)
     run = _open_or_check(settings, out, resume)
     with reading(runtime.console) as progress:
         objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device, progress=progress)
@@ -51,7 +54,7 @@ def search(settings: SearchSettings, out: Path, runtime: Runtime, *, resume: boo
     )
     found = search_loop.search(objects, run, console=runtime.console, say=runtime.say, resume=resume)
     run.close()
-    report_derivation(found, objects.task, out, runtime)
+    report_derivation(found, objects.decoder.steps, objects.task, out, runtime)
     return found
 
 
@@ -68,21 +71,28 @@ def derive(path: Path, samples: int | None, runtime: Runtime) -> Derivation:
     with reading(runtime.console) as progress:
         objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device, progress=progress)
     found = search_loop.derive_from(objects, run, console=runtime.console)
-    report_derivation(found, objects.task, path, runtime)
+    report_derivation(found, objects.decoder.steps, objects.task, path, runtime)
     return found
 
 
-def report_derivation(found: Derivation, task: Task, out: Path, runtime: Runtime) -> None:
-    """Tell the user what was found, how it compares with chance, and what to do next."""
-    gain = task.direction * found.difference
-    better = "better" if gain > 2 * found.standard_error else "not clearly better"
-    error = "unknown" if math.isnan(found.standard_error) else f"{found.standard_error:.4f}"
+def report_derivation(found: Derivation, steps: Sequence[Step], task: Task, out: Path, runtime: Runtime) -> None:
+    """Tell the user what was found, how it compares with chance, what to beware of, and what to do next."""
     runtime.say(f"on {found.examples:,} validation {task.unit}, supernet {task.metric} (not final {task.metric}):")
-    runtime.say(
-        f"  searched {found.searched_mean:.4f}, random {found.random_mean:.4f}, searched minus random "
-        f"{found.difference:+.4f} +- {error} (standard error): {better} than chance"
-    )
-    runtime.say(f"  best {found.best.score:.4f}: {out / 'architecture.json'}; all ranked: {out / 'candidates.json'}")
+    if found.searched_mean is None or found.difference is None:
+        runtime.say(f"  random search: {len(found.candidates)} uniform architectures, mean {found.random_mean:.4f}")
+    else:
+        better = "better" if task.direction * found.difference > 2 * found.standard_error else "not clearly better"
+        error = "unknown" if math.isnan(found.standard_error) else f"{found.standard_error:.4f}"
+        runtime.say(
+            f"  searched {found.searched_mean:.4f}, random {found.random_mean:.4f}, searched minus random "
+            f"{found.difference:+.4f} +- {error} (standard error): {better} than chance"
+        )
+    best = found.best
+    stage = "" if best.examples == found.examples else f" on {best.examples:,}"
+    runtime.say(f"  best {best.score:.4f}{stage}: {out / 'architecture.json'}; all ranked: {out / 'candidates.json'}")
+    for warning in (guards.noisy_ranking(found.agreement["uniform"]), guards.parameter_free(best.architecture, steps)):
+        if warning is not None:
+            runtime.say(warning)
     runtime.say(f"next: enas train {out}    (from scratch; only that tells what the architecture is worth)")
 
 
@@ -95,7 +105,7 @@ def train(
         EnasError: data, settings or folder are unfit.
         Interrupted: the user asked to stop; all is saved.
     """
-    settings = _freeze(settings)
+    settings = freeze(settings)
     run = _open_or_check(settings, out, resume)
     file = out / "architecture.json"
     if run is not None and file.is_file() and Architecture.load(file) != source.architecture:
@@ -167,7 +177,7 @@ def _training(settings: TrainSettings, architecture: Architecture, where: str, r
         )
 
 
-def _freeze(settings: Settings) -> Settings:
+def freeze(settings: Settings) -> Settings:
     """Make a data folder absolute, so that a run can be taken up from anywhere."""
     dataset = settings.data.dataset
     if dataset is not None and Path(dataset).is_dir():

@@ -107,6 +107,21 @@ class SearchConfig:
     """Largest norm of the whole gradient of the shared weights; None: off (in the code it has no effect on images)."""
     batch_norm: Literal["batch", "running"] = "batch"
     """Statistics with which architectures are scored: of the batch itself, or running averages over all architectures."""
+    weights_sampling: Literal["policy", "uniform", "fair"] = "policy"
+    """Where the architectures of the steps of the shared weights come from: the controller; every answer equally likely (Li and
+    Talwalkar 2019; Guo et al. 2020); or that, with each operation of a question once in as many architectures as it has
+    operations (strict fairness: Chu, Zhang and Xu 2021, FairNAS)."""
+    warmup_epochs: Natural = 0
+    """Epochs at the start in which the controller stays as it is and the shared weights see architectures of
+    `warmup_sampling`, so that the first rewards compare weights that all had their turn (Bender et al. 2018)."""
+    warmup_sampling: Literal["uniform", "fair"] = "uniform"
+    """Where the architectures of these epochs come from: see `weights_sampling`."""
+    architectures_per_step: Count = 1
+    """Architectures on each training batch, over which the gradient is averaged (M in Pham 2018, equation 1). A step takes so
+    many times longer."""
+    scoring_average: Decay | None = None
+    """Decay per step of a moving average of the shared weights, with which architectures are scored (Polyak and Juditsky 1992);
+    None: they are scored with the shared weights themselves."""
     controller_steps: Natural = 50
     """Updates of the controller in each epoch."""
     controller_samples: Count = 20
@@ -127,12 +142,26 @@ class SearchConfig:
     """Validation examples on which one architecture is scored for the controller; text: windows at random places."""
     share_reward_batch: bool = True
     """Whether all architectures of one update see the same validation examples (fairer comparison), or each its own."""
+    fix_reward_batch: bool = False
+    """Whether all updates of an epoch see the same validation examples (common random numbers), so that an architecture is
+    scored once an epoch; the next epoch draws others."""
     evaluation_samples: Count = 10
     """Architectures sampled and scored after each epoch for the log."""
     derive_samples: Count = 100
     """Architectures sampled from the trained controller, and as many drawn uniformly, to choose the final one from."""
     derive_examples: Count | None = None
     """Validation examples (text: words) on which each of these is scored; None: all of them."""
+    derive_stages: Count = 1
+    """Stages of this choice: each keeps the best third for three times as many examples, up to `derive_examples` for the last
+    (successive halving: Jamieson and Talwalkar 2016); 1: all architectures on all examples."""
+    derive_from: Literal["policy", "uniform"] = "policy"
+    """Which of these may become the final one: those of the controller; or the uniform ones, and no others are drawn (random
+    search with weight sharing: Li and Talwalkar 2019)."""
+    probe_samples: Natural = 0
+    """Architectures that are scored after each epoch for `probes.jsonl`, so many uniform ones, the same in all epochs, and so
+    many of the controller: what rank correlations are computed from; 0: off. The search goes the same way with or without."""
+    probe_examples: Count | None = 1000
+    """Validation examples (text: words) on which these are scored; None: all of them."""
     max_hours: NotNegative | None = None
     """End the search in good order after this many hours, with what was found so far; None: run to the end."""
     checkpoint_minutes: NotNegative = 5.0

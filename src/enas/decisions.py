@@ -19,6 +19,9 @@ class Vocabulary:
     """Names of the operations, in the order of their codes."""
     init_bias: tuple[float, ...] | None = None
     """Initial value of a trainable bias, one number an option, added before the tanh; None: no bias."""
+    parameter_free: tuple[str, ...] = ()
+    """Those of the options that bring no weights of their own into a network, but for what adapts shapes; a search warns when
+    it has chosen only such."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,11 @@ def _check_decision(decision: Decision, nodes: set[str]) -> None:
         for bias in (decision.bias, decision.vocabulary.init_bias):
             if bias is not None and len(bias) != size:
                 raise UsageError(f"question {decision.name!r} has {size} operations but {len(bias)} biases")
+        strangers = set(decision.vocabulary.parameter_free) - set(decision.vocabulary.options)
+        if strangers:
+            raise UsageError(
+                f"question {decision.name!r} has no operation {min(strangers)!r} that could be parameter-free"
+            )
         return
     if not decision.candidates:
         raise UsageError(f"question {decision.name!r} has no candidates to choose from")

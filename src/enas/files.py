@@ -1,11 +1,13 @@
 """Writing files so that a crash, a full disk or a second writer never leaves half a file under the final name."""
 
 import errno
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from enas.errors import RunError
 
@@ -68,3 +70,18 @@ def write_errors(path: Path) -> Iterator[None]:
                 f"the disk is full: cannot write {path}; what was saved before is intact: free some space and resume"
             ) from error
         raise RunError(f"cannot write {path}: {error.strerror or error}; choose another place or mend it") from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a file that holds one a line; none where there is no such file.
+
+    Raises:
+        RunError: it cannot be read, or a line is damaged.
+    """
+    try:
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+        return [json.loads(line) for line in lines]
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is damaged: a line of it is not JSON") from error

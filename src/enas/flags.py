@@ -75,7 +75,12 @@ def normalise(argv: Sequence[str]) -> list[str]:
 
 
 def add_flags(
-    parser: argparse.ArgumentParser, defaults: object, *, title: str | None = None, skip: Collection[str] = ()
+    parser: argparse.ArgumentParser,
+    defaults: object,
+    *,
+    title: str | None = None,
+    skip: Collection[str] = (),
+    prefix: str = "",
 ) -> None:
     """Add one flag for each field of a dataclass instance; only flags that are given appear in the namespace.
 
@@ -84,6 +89,7 @@ def add_flags(
         defaults: The instance whose values are the defaults.
         title: Heading in the help; None: the first line of the class's docstring.
         skip: Fields that get no flag.
+        prefix: Word and hyphen before each flag's name ("train-"), where two dataclasses share field names.
     """
     kind = type(defaults)
     hints, helps = get_type_hints(kind), _field_docstrings(kind)
@@ -91,30 +97,31 @@ def add_flags(
     for item in dataclasses.fields(kind):  # type: ignore[arg-type]  # an instance of a dataclass, by contract
         if item.name in skip:
             continue
-        flag = "--" + item.name.replace("_", "-")
+        name = prefix + item.name.replace("_", "-")
+        flag, dest = f"--{name}", name.replace("-", "_")
         value = getattr(defaults, item.name)
         shown = "none" if value is None else value
         text = f"{helps.get(item.name, '')} (default: {shown})".replace("%", "%%")
         if hints[item.name] is bool:
             group.add_argument(
-                flag, dest=item.name, nargs="?", const=True, type=_Reader(flag, bool), default=argparse.SUPPRESS,
+                flag, dest=dest, nargs="?", const=True, type=_Reader(flag, bool), default=argparse.SUPPRESS,
                 help=text, metavar="true|false",
             )  # fmt: skip
-            no = "--no-" + item.name.replace("_", "-")
             group.add_argument(
-                no, dest=item.name, action="store_false", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+                f"--no-{name}", dest=dest, action="store_false", default=argparse.SUPPRESS, help=argparse.SUPPRESS
             )
         else:
             reader = _Reader(flag, hints[item.name])
             group.add_argument(
-                flag, dest=item.name, type=reader, default=argparse.SUPPRESS, help=text, metavar=reader.metavar
+                flag, dest=dest, type=reader, default=argparse.SUPPRESS, help=text, metavar=reader.metavar
             )
 
 
-def collect(namespace: argparse.Namespace, defaults: Config) -> Config:
-    """The defaults with the flags that were given."""
-    names = {item.name for item in dataclasses.fields(defaults)}  # type: ignore[arg-type]  # a dataclass, by contract
-    given = {name: value for name, value in vars(namespace).items() if name in names}
+def collect(namespace: argparse.Namespace, defaults: Config, *, prefix: str = "") -> Config:
+    """The defaults with the flags that were given; `prefix` is that of `add_flags`."""
+    names = [item.name for item in dataclasses.fields(defaults)]  # type: ignore[arg-type]  # a dataclass, by contract
+    flags = {prefix.replace("-", "_") + name: name for name in names}
+    given = {flags[dest]: value for dest, value in vars(namespace).items() if dest in flags}
     return dataclasses.replace(defaults, **given)  # type: ignore[type-var]  # a dataclass, by contract
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 CONFIG: Final = "config.json"
-METRICS, TIMING, ARCHITECTURES = "metrics.jsonl", "timing.jsonl", "architectures.jsonl"
-LOGS: Final = (METRICS, TIMING, ARCHITECTURES)
+METRICS, TIMING, ARCHITECTURES, PROBES = "metrics.jsonl", "timing.jsonl", "architectures.jsonl", "probes.jsonl"
+LOGS: Final = (METRICS, TIMING, ARCHITECTURES, PROBES)
 KEPT: Final = 2
 _LOG = logging.getLogger(__name__)
 
@@ -120,6 +120,14 @@ class Run:
             RunError: the disk is full, or the folder cannot be written.
         """
         self._append(ARCHITECTURES, {"step": step, "score": float(score), "architecture": dict(architecture_json)})
+
+    def log_probes(self, step: int, probes: Mapping[str, Any]) -> None:
+        """Append the scores of many architectures to probes.jsonl.
+
+        Raises:
+            RunError: the disk is full, or the folder cannot be written.
+        """
+        self._append(PROBES, {"step": step, **probes})
 
     def save(self, state: Mapping[str, object]) -> None:
         """Write a checkpoint of plain types and tensors, with the lengths that the logs have now.

@@ -180,7 +180,7 @@ def test_json_lists_all_that_is_known_of_each_candidate() -> None:
     found, _ = run(CONFIG)
     data = json.loads(json.dumps(found.to_json()))
     assert data.keys() == {
-        "examples", "searched_mean", "random_mean", "difference", "standard_error", "candidates",
+        "examples", "searched_mean", "random_mean", "difference", "standard_error", "agreement", "candidates",
     }  # fmt: skip
     assert data["difference"] == found.difference
     assert [item["rank"] for item in data["candidates"]] == list(range(1, 25))

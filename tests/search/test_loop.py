@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from enas.architecture import Architecture
+from enas.architecture import Architecture, encode
 from enas.config import AugmentConfig, ControllerConfig, SearchConfig
 from enas.controller import Controller
 from enas.data.images import ImageData, ImageSplit
@@ -32,7 +32,8 @@ from enas.interrupt import Interrupt
 from enas.progress import Progress
 from enas.run import Run
 from enas.search.derive import Derivation
-from enas.search.loop import derive_from, measure, search, step_weights, train_controller, train_weights
+from enas.search.loop import accumulate, derive_from, search, step_weights, train_controller, train_weights
+from enas.search.rewards import measure
 from enas.search.scoring import Decoder
 from enas.search.setup import SearchObjects
 from enas.search.state import Search
@@ -188,7 +189,9 @@ def step_on(state: Search, chosen: Architecture) -> dict[str, Tensor]:
     torch.manual_seed(0)
     task.loss(twin(batch.inputs, chosen), batch).backward()
     torch.manual_seed(0)
-    step_weights(state, task.loss(supernet(batch.inputs, chosen), batch))
+    codes = torch.tensor([encode(chosen, state.objects.decoder.steps)])
+    accumulate(state, batch, codes)
+    assert step_weights(state)
     return {name: p.grad for name, p in twin.named_parameters() if p.grad is not None}
 
 
@@ -648,7 +651,8 @@ def test_a_gradient_that_overflows_is_left_out_too(tmp_path: Path) -> None:
     state = Search(macro(replace(WEIGHTS, grad_clip=1.0)), run_in(tmp_path / "run"))
     before = values(state.objects.supernet)
     weight = next(state.objects.supernet.parameters())
-    assert not step_weights(state, (weight * 1e30).square().sum() * 1e10)
+    ((weight * 1e30).square().sum() * 1e10).backward()
+    assert not step_weights(state)
     after = values(state.objects.supernet)
     assert all(torch.equal(before[name], after[name]) for name in before)
 

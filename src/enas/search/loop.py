@@ -2,10 +2,13 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from enas.errors import RunError
@@ -13,11 +16,14 @@ from enas.interrupt import Interrupt
 from enas.progress import Progress
 from enas.run import Run
 from enas.search.derive import Derivation, derive
+from enas.search.guards import early_collapse, entropy_ceiling
 from enas.search.reinforce import policy_loss
-from enas.search.scoring import bind, score
+from enas.search.rewards import measure, probe
+from enas.search.sampling import batches_with_codes
+from enas.search.scoring import bind
 from enas.search.setup import SearchObjects
 from enas.search.state import Search
-from enas.tasks.task import Batch
+from enas.tasks.task import Batch, Outcome
 
 
 def search(
@@ -39,20 +45,24 @@ def search(
     if resume and state.restore():
         say(f"resumed after {state.position.epoch} of {state.config.epochs} epochs")
     config, position = state.config, state.position
-    per_epoch = state.steps_per_epoch() + config.controller_steps
-    done = position.epoch * per_epoch + (position.phase == "controller") * state.steps_per_epoch() + position.step
-    with Interrupt() as interrupt, Progress("search", config.epochs * per_epoch, console=console, done=done) as bar:
+    total, before = state.steps_before(config.epochs), state.steps_before(position.epoch)
+    done = before + (position.phase == "controller") * state.steps_per_epoch() + position.step
+    with Interrupt() as interrupt, Progress("search", total, console=console, done=done) as bar:
         while position.epoch < config.epochs and not state.out_of_time():
             train_weights(state, bar, interrupt)
             train_controller(state, bar, interrupt)
             if state.out_of_time():
                 break
-            say(finish_epoch(state))
+            for line in finish_epoch(state):
+                say(line)
             state.save()
     if position.epoch < config.epochs:
         say(f"time is up after {position.epoch} of {config.epochs} epochs: deriving from what was found so far")
         state.save()
-    return _derive(objects, run, console)
+    start = time.monotonic()
+    found = _derive(state, console)
+    run.log_timing(position.epoch, {"time/derive_seconds": time.monotonic() - start})
+    return found
 
 
 def derive_from(objects: SearchObjects, run: Run, *, console: Any) -> Derivation:
@@ -61,17 +71,19 @@ def derive_from(objects: SearchObjects, run: Run, *, console: Any) -> Derivation
     Raises:
         RunError: the run has no checkpoint.
     """
-    if not Search(objects, run).restore(rewind=False):
+    state = Search(objects, run)
+    if not state.restore(rewind=False):
         raise RunError(f"{run.path} has no checkpoint to derive from: run its search first")
-    return _derive(objects, run, console)
+    return _derive(state, console)
 
 
-def _derive(objects: SearchObjects, run: Run, console: Any) -> Derivation:
-    config = objects.config
-    with Progress("derive", 2 * config.derive_samples, console=console) as bar:
+def _derive(state: Search, console: Any) -> Derivation:
+    objects, run, config = state.objects, state.run, state.config
+    total = config.derive_samples * (2 if config.derive_from == "policy" else 1)
+    with Progress("derive", total, console=console) as bar:
         found = derive(
             objects.controller,
-            objects.supernet,
+            state.scored,
             objects.task,
             objects.decoder,
             config,
@@ -84,7 +96,7 @@ def _derive(objects: SearchObjects, run: Run, console: Any) -> Derivation:
 
 
 def train_weights(state: Search, bar: Progress, interrupt: Interrupt) -> None:
-    """One pass over the training data for the shared weights: a fresh architecture for each batch."""
+    """One pass over the training data for the shared weights: fresh architectures for each batch."""
     position, objects = state.position, state.objects
     if position.phase != "weights":
         return
@@ -94,51 +106,49 @@ def train_weights(state: Search, bar: Progress, interrupt: Interrupt) -> None:
         state.carried = None
     objects.supernet.train()
     state.start_clock()
-    for batch, codes in _batches_with_codes(state):
+    for batch, codes in batches_with_codes(state):
         state.set_rate(batch.rate_factor)
-        outcome = objects.task.step(bind(objects.supernet, objects.decoder(codes)), batch, state.carried)
-        loss = outcome.loss.item()
-        if math.isfinite(loss) and step_weights(state, outcome.loss):
-            position.add(outcome.figures)
-            state.carried = outcome.carried
+        outcomes = accumulate(state, batch, codes)
+        finite = math.isfinite(sum(outcome.loss.item() for outcome in outcomes))
+        if finite and step_weights(state):
+            for outcome in outcomes:
+                position.add(outcome.figures)
+            state.carried = outcomes[0].carried
         else:  # one architecture whose numbers overflow must not spoil the weights of all
             position.add({"skipped": 1.0})
             state.carried = None
         state.count_step()
-        bar.advance(1, loss=loss)
+        bar.advance(1, loss=outcomes[-1].loss.item())
         state.pause(interrupt)
         if state.out_of_time():  # before the next batch is made, so that going on later makes the same one
             return
     position.phase, position.step = "controller", 0
 
 
-def _batches_with_codes(state: Search) -> Iterator[tuple[Batch, Tensor]]:
-    """The rest of this epoch's batches, each with the architecture sampled for it; the same after an interruption."""
-    position, objects = state.position, state.objects
-    steps = state.steps_per_epoch()
-    with torch.no_grad():
-        sampler = torch.Generator().manual_seed(position.order_seed + 1)
-        codes = objects.controller(steps, generator=sampler).codes
-    batches = objects.task.training_batches(
-        "train",
-        state.config.batch_size,
-        order_seed=position.order_seed,
-        generator=state.generator,
-        skip=position.step,
-        limit=steps,
-    )
-    return zip(batches, codes[position.step :], strict=True)
+def accumulate(state: Search, batch: Batch, codes: Int[Tensor, "M L"]) -> list[Outcome]:
+    """Leave in the shared weights the gradient of the mean loss of M architectures on one batch.
+
+    Returns:
+        The outcome of each; the last has an infinite or undefined loss, and the gradient is of no use, when one had.
+    """
+    objects, outcomes = state.objects, []
+    state.weights_optimizer.zero_grad(set_to_none=True)
+    for row in codes:
+        outcome = objects.task.step(bind(objects.supernet, objects.decoder(row)), batch, state.carried)
+        outcomes.append(replace(outcome, loss=outcome.loss.detach()))
+        if not math.isfinite(outcomes[-1].loss.item()):
+            break
+        (outcome.loss / len(codes)).backward()
+    return outcomes
 
 
-def step_weights(state: Search, loss: Tensor) -> bool:
-    """One gradient step on the weights that the sampled architecture uses; False when the gradient is not finite.
+def step_weights(state: Search) -> bool:
+    """One step on the weights along the gradient that they hold; False, and no step, when it is not finite.
 
-    Others have no gradient and stay as they are, unless `decay_unsampled` gives them a zero gradient, so that weight decay and
-    momentum move them as in the authors' code.
+    Weights that no sampled architecture uses have no gradient and stay as they are, unless `decay_unsampled` gives them a zero
+    gradient, so that weight decay and momentum move them as in the authors' code.
     """
     parameters = list(state.objects.supernet.parameters())
-    state.weights_optimizer.zero_grad(set_to_none=True)
-    loss.backward()
     if state.config.decay_unsampled:
         for parameter in parameters:
             if parameter.grad is None:
@@ -148,6 +158,8 @@ def step_weights(state: Search, loss: Tensor) -> bool:
         if not math.isfinite(norm):
             return False
     state.weights_optimizer.step()
+    if state.average is not None:
+        state.average.update_parameters(state.objects.supernet)
     return True
 
 
@@ -156,9 +168,9 @@ def train_controller(state: Search, bar: Progress, interrupt: Interrupt) -> None
     position, config, objects = state.position, state.config, state.objects
     if position.phase != "controller":
         return
-    objects.supernet.eval()
+    state.scored.eval()
     state.start_clock()
-    while position.step < config.controller_steps and not state.out_of_time():
+    while position.step < state.controller_steps(position.epoch) and not state.out_of_time():
         sample = objects.controller(config.controller_samples, generator=state.generator)
         rewards = [objects.task.reward(value) for value in measure(state, sample.codes)]
         loss, figures = policy_loss(sample, rewards, state.baseline, config)
@@ -172,31 +184,15 @@ def train_controller(state: Search, bar: Progress, interrupt: Interrupt) -> None
         state.pause(interrupt)
 
 
-def measure(state: Search, codes: Tensor) -> list[float]:
-    """The task's metric for each architecture on a random validation batch: one for all of them, or one each."""
-    objects, config = state.objects, state.config
-    scores: list[float] = []
-    known: dict[tuple[int, ...], float] = {}
-    batch = None
-    for row in codes:
-        if batch is None or not config.share_reward_batch:
-            batch = objects.task.random_batch("valid", config.reward_batch_size, state.generator)
-            known = {}
-        key = tuple(row.tolist())
-        if key not in known:
-            known[key] = score(objects.supernet, objects.decoder(row), [batch], objects.task)
-        scores.append(known[key])
-    return scores
-
-
-def finish_epoch(state: Search) -> str:
-    """Evaluate sampled architectures, log the epoch, move on to the next; returns the line for the user."""
+def finish_epoch(state: Search) -> list[str]:
+    """Evaluate sampled architectures, log the epoch, move on to the next; returns lines for the user."""
     position, config, objects = state.position, state.config, state.objects
     with torch.no_grad():
         codes = objects.controller(config.evaluation_samples, generator=state.generator).codes
     values, task, sums = measure(state, codes), objects.task, position.sums
     best = max(range(len(values)), key=lambda i: task.direction * values[i])
-    seen, steps = sums.get("seen", 0.0), max(config.controller_steps, 1)
+    updates = state.controller_steps(position.epoch)
+    seen = sums.get("seen", 0.0)
     if not seen:
         raise RunError(f"no step of epoch {position.epoch + 1} had finite numbers: lower --lr-max or set --grad-clip")
     sampled, best_name = f"valid/sampled_{task.metric}", f"valid/best_{task.metric}"
@@ -204,7 +200,7 @@ def finish_epoch(state: Search) -> str:
         **{f"train/{name}": value for name, value in task.metrics(sums).items()},
         "train/lr": state.rate(),
         **({"train/skipped_steps": sums["skipped"]} if "skipped" in sums else {}),
-        **{name: value / steps for name, value in sums.items() if name.startswith("controller/")},
+        **{name: value / max(updates, 1) for name, value in sums.items() if name.startswith("controller/")},
         "controller/baseline": state.baseline.value,
         sampled: sum(values) / len(values),
         best_name: values[best],
@@ -214,15 +210,29 @@ def finish_epoch(state: Search) -> str:
     position.spent = dict.fromkeys(spent, 0.0)
     state.run.log(position.epoch, metrics)
     state.run.log_architecture(position.epoch, json.loads(objects.decoder(codes[best]).to_json()), values[best])
-    samples = config.controller_steps * config.controller_samples
+    if config.probe_samples:
+        state.run.log_probes(position.epoch, probe(state))
+    samples = updates * config.controller_samples
     timings = {
         f"time/{task.unit}_per_second": seen / max(spent["weights"], 1e-9),
         "time/architectures_per_second": samples / max(spent["controller"], 1e-9),
         "time/epoch_seconds": spent["weights"] + spent["controller"],
     }
     state.run.log_timing(position.epoch, timings)
-    return (
+    entropy = f"entropy {metrics['controller/entropy']:.1f}, " if "controller/entropy" in metrics else ""
+    line = (
         f"epoch {position.epoch}/{config.epochs}: loss {metrics['train/loss']:.3f}, supernet {task.metric} of sampled "
-        f"architectures {metrics[sampled]:.3f}, best {values[best]:.3f} (not final {task.metric}), entropy "
-        f"{metrics.get('controller/entropy', float('nan')):.1f}, {timings[f'time/{task.unit}_per_second']:.0f} {task.unit}/s"
+        f"architectures {metrics[sampled]:.3f}, best {values[best]:.3f} (not final {task.metric}), "
+        f"{entropy}{timings[f'time/{task.unit}_per_second']:.0f} {task.unit}/s"
     )
+    return [line, *_warn_once(state, metrics.get("controller/entropy"))]
+
+
+def _warn_once(state: Search, entropy: float | None) -> list[str]:
+    """The warning of an early collapse, the first time that there is reason for it."""
+    if entropy is None or state.position.collapsed:
+        return []
+    ceiling = entropy_ceiling(state.objects.decoder.steps)
+    warning = early_collapse(entropy, ceiling, state.position.epoch, state.config)
+    state.position.collapsed = warning is not None
+    return [warning] if warning else []

@@ -1,6 +1,6 @@
 """From settings to the objects of a search, and back from a run's folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from enas.bounds import check
 from enas.config import ControllerConfig, DataConfig, SearchConfig
 from enas.controller import Controller
 from enas.data.progress import Progress
+from enas.decisions import Op, Step, decisions
 from enas.errors import RunError, UsageError
 from enas.flags import from_dict
 from enas.search.scoring import Decoder
@@ -86,6 +87,27 @@ class SearchObjects:
     config: SearchConfig
 
 
+def check_sampling(config: SearchConfig, steps: Sequence[Step]) -> None:
+    """Refuse settings of sampling that contradict each other, or that a space cannot follow.
+
+    Raises:
+        UsageError: names the flags, and says what to do.
+    """
+    fair = "fair" in (config.weights_sampling, config.warmup_sampling)
+    if fair and not any(isinstance(decision, Op) for decision in decisions(steps)):
+        raise UsageError("fair sampling is of operations, and this space asks for none: sample uniformly")
+    if config.warmup_sampling != "uniform" and not config.warmup_epochs:
+        raise UsageError(f"--warmup-sampling {config.warmup_sampling} needs --warmup-epochs of at least 1")
+    if config.warmup_epochs >= config.epochs:
+        raise UsageError(
+            f"--warmup-epochs {config.warmup_epochs} leaves none of the {config.epochs} epochs to the controller: lower it"
+        )
+    if config.fix_reward_batch and not config.share_reward_batch:
+        raise UsageError("--fix-reward-batch gives all architectures one batch, --no-share-reward-batch each its own")
+    if config.derive_from == "uniform" and config.controller_steps:
+        raise UsageError("--derive-from uniform makes no use of a controller: add --controller-steps 0")
+
+
 def build(
     settings: SearchSettings, *, cache: Path, device: torch.device, progress: Progress | None = None
 ) -> SearchObjects:
@@ -97,13 +119,14 @@ def build(
     for part in (settings.data, settings.supernet, settings.controller, settings.search, settings.augment):
         check(part)
     space = load(settings.space)
+    size = dict(space.size(settings.supernet))
+    steps = space.steps(size)
+    check_sampling(settings.search, steps)
     task: Task = space.task.load(settings.data, settings.augment, cache=cache, device=device, progress=progress)
     task.steps("train", settings.search.batch_size)  # refused now rather than after the folder is made
     torch.manual_seed(settings.search.seed)
     running = settings.search.batch_norm == "running"
     supernet = space.supernet(settings.supernet, task.spec, running_statistics=running)
-    size = dict(space.size(settings.supernet))
-    steps = space.steps(size)
     controller = Controller(steps, settings.controller)
     supernet.to(device)
     supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a keyword that the stubs lack

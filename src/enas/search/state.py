@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from enas.errors import Interrupted
 from enas.interrupt import Interrupt
@@ -13,7 +15,7 @@ from enas.run import Run
 from enas.schedules import learning_rate
 from enas.search.reinforce import Baseline
 from enas.search.setup import SearchObjects
-from enas.tasks.task import add_figures
+from enas.tasks.task import Batch, add_figures
 
 
 @dataclass
@@ -33,6 +35,9 @@ class Position:
     """Sums over the steps of the epoch, for its line in the log."""
     spent: dict[str, float] = field(default_factory=lambda: {"weights": 0.0, "controller": 0.0})
     """Seconds of each phase of this epoch, over all parts of an interrupted search."""
+
+    collapsed: bool = False
+    """Whether an early collapse of the policy was warned of."""
 
     def add(self, figures: dict[str, float]) -> None:
         """Add to the sums."""
@@ -62,7 +67,19 @@ class Search:
         )
         self.position = Position()
         self.carried: Any = None  # what the task hands from batch to batch (`Outcome.carried`)
+        self.average: AveragedModel | None = None
+        if config.scoring_average is not None:
+            self.average = AveragedModel(
+                objects.supernet, multi_avg_fn=get_ema_multi_avg_fn(config.scoring_average)
+            ).requires_grad_(False)
+        self.fixed_batch: tuple[int, Batch, dict[tuple[int, ...], float]] | None = None
+        """Seed, reward batch and known scores of the epoch under way (`rewards.measure`); made again after an interruption."""
         self._started = self._saved = self._mark = time.monotonic()
+
+    @property
+    def scored(self) -> nn.Module:
+        """The shared weights with which architectures are scored: the averaged ones where there is an average."""
+        return self.objects.supernet if self.average is None else self.average.module
 
     def restore(self, *, rewind: bool = True) -> bool:
         """Take up the newest checkpoint; False when there is none. `rewind` cuts the logs back to it."""
@@ -74,6 +91,8 @@ class Search:
         self.weights_optimizer.load_state_dict(state["weights_optimizer"])
         self.controller_optimizer.load_state_dict(state["controller_optimizer"])
         self.baseline.value = state["baseline"]
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.position, self.carried = Position(**state["position"]), state["carried"]
         restore_rng(state["rng"], self.generator)
         return True
@@ -89,6 +108,7 @@ class Search:
             "weights_optimizer": self.weights_optimizer.state_dict(),
             "controller_optimizer": self.controller_optimizer.state_dict(),
             "baseline": self.baseline.value,
+            "average": None if self.average is None else self.average.state_dict(),
             "position": asdict(self.position),
             "carried": self.carried,
             "rng": rng_state(self.generator),
@@ -125,6 +145,14 @@ class Search:
     def steps_per_epoch(self) -> int:
         """Steps of the shared weights in one epoch."""
         return self.config.steps_per_epoch or self.objects.task.steps("train", self.config.batch_size)
+
+    def controller_steps(self, epoch: int) -> int:
+        """Updates of the controller in an epoch (from 0): none while the shared weights warm up."""
+        return 0 if epoch < self.config.warmup_epochs else self.config.controller_steps
+
+    def steps_before(self, epoch: int) -> int:
+        """Steps of both kinds in all epochs before this one."""
+        return epoch * self.steps_per_epoch() + sum(self.controller_steps(before) for before in range(epoch))
 
     def rate(self) -> float:
         """Learning rate of the shared weights in this epoch."""

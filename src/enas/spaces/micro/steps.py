@@ -15,7 +15,9 @@ INPUTS = 2
 """Each cell reads the outputs of the two cells before it: 0 is the older, 1 the newer."""
 SIDES = ("left", "right")
 """A node is the sum of two operations, each on an input of its own."""
-VOCABULARY = Vocabulary(OPERATIONS, init_bias=(10.0, 10.0, 0.0, 0.0, 0.0))
+VOCABULARY = Vocabulary(
+    OPERATIONS, init_bias=(10.0, 10.0, 0.0, 0.0, 0.0), parameter_free=("avg_pool", "max_pool", "identity")
+)
 """The bias lies so far out on the tanh that it stays as it is: a prior for the separable convolutions, for both cells."""
 NORMAL_BIAS = (0.25, 0.25, -0.25, -0.25, -0.25)
 """A second prior for them, added after the tanh, for the normal cell only."""

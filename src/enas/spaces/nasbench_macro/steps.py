@@ -10,7 +10,7 @@ STAGES = (2, 3, 3)
 LAYERS = sum(STAGES)
 BLOCKS = ("identity", "ir_3x3_t3", "ir_5x5_t6")
 """In the order of the table's digits 0, 1, 2: nothing, and inverted residuals with kernel 3 and expansion 3, 5 and 6."""
-VOCABULARY = Vocabulary(BLOCKS)
+VOCABULARY = Vocabulary(BLOCKS, parameter_free=("identity",))
 SIZE = {"layers": LAYERS}
 
 
