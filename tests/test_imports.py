@@ -29,7 +29,7 @@ ORDER = (
     ("draw",),
     ("commands",),
     ("table",),
-    ("compare", "study"),
+    ("compare", "study", "tabular"),
     ("demo",),
     ("cli",),
     ("__main__",),

@@ -17,7 +17,7 @@ from enas.progress import Progress
 from enas.run import Run
 from enas.search.derive import Derivation, derive
 from enas.search.guards import early_collapse, entropy_ceiling
-from enas.search.reinforce import policy_loss
+from enas.search.reinforce import update
 from enas.search.rewards import measure, probe
 from enas.search.sampling import batches_with_codes
 from enas.search.scoring import bind
@@ -173,10 +173,7 @@ def train_controller(state: Search, bar: Progress, interrupt: Interrupt) -> None
     while position.step < state.controller_steps(position.epoch) and not state.out_of_time():
         sample = objects.controller(config.controller_samples, generator=state.generator)
         rewards = [objects.task.reward(value) for value in measure(state, sample.codes)]
-        loss, figures = policy_loss(sample, rewards, state.baseline, config)
-        state.controller_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        state.controller_optimizer.step()
+        figures = update(objects.controller, state.controller_optimizer, sample, rewards, state.baseline, config)
         rate = objects.decoder.skip_rate(sample.codes)
         position.add(figures if rate is None else {**figures, "controller/skip_rate": rate})
         state.count_step()

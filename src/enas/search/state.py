@@ -13,7 +13,7 @@ from enas.interrupt import Interrupt
 from enas.rng import restore_rng, rng_state
 from enas.run import Run
 from enas.schedules import learning_rate
-from enas.search.reinforce import Baseline
+from enas.search.reinforce import Baseline, policy_optimizer
 from enas.search.setup import SearchObjects
 from enas.tasks.task import Batch, add_figures
 
@@ -59,12 +59,7 @@ class Search:
             nesterov=config.momentum > 0,
             weight_decay=config.weight_decay,
         )
-        self.controller_optimizer = torch.optim.Adam(
-            objects.controller.parameters(),
-            lr=config.controller_lr,
-            betas=(config.controller_beta1, 0.999),
-            eps=config.controller_epsilon,
-        )
+        self.controller_optimizer = policy_optimizer(objects.controller, config)
         self.position = Position()
         self.carried: Any = None  # what the task hands from batch to batch (`Outcome.carried`)
         self.average: AveragedModel | None = None
