@@ -33,7 +33,7 @@ ORDER = (
     ("movie",),
     ("commands",),
     ("table",),
-    ("compare", "study"),
+    ("compare", "study", "tabular"),
     ("demo",),
     ("cli",),
     ("predecessors",),

@@ -18,10 +18,11 @@ from enas.flags import Parser, add_flags, collect, normalise
 if TYPE_CHECKING:
     from enas.runtime import Runtime
     from enas.sources import Source
+    from enas.space import Space
     from enas.train.setup import TrainSettings
 
 VERBS = {
-    "search": "search SPACE: train shared weights and controller in turns, derive an architecture",
+    "search": "search SPACE: train shared weights and controller in turns, derive an architecture (or --reward-table FILE)",
     "derive": "derive RUN: sample and rank again from a finished or interrupted search",
     "train": "train RUN|FILE|published:NAME|random:SPACE[:SEED]|arc:SPACE:NUMBERS: one architecture from scratch",
     "test": "test RUN: accuracy or perplexity of a trained network on the test split",
@@ -132,6 +133,9 @@ def _search(arguments: list[str]) -> None:
 
     subject, known = _first(arguments, "search", "a SPACE")
     space = load(subject or "macro")
+    if any(word.partition("=")[0] == "--reward-table" for word in arguments):
+        _search_table(arguments, space, known)
+        return
     out = known.out or Path("runs") / f"{space.name}-{known.preset or space.default_preset}"
     if known.resume and known.preset is None and (out / "config.json").is_file():
         defaults = SearchSettings.from_json(Run.open(out).settings, str(out))
@@ -145,6 +149,17 @@ def _search(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     settings = replace(defaults, **{part: collect(options, getattr(defaults, part)) for part in parts})
     commands.search(settings, out, _runtime(options), resume=options.resume)
+
+
+def _search_table(arguments: list[str], space: "Space", known: argparse.Namespace) -> None:
+    from enas.tabular.settings import read_settings
+    from enas.tabular.tabular import tabular_search
+
+    if known.resume:
+        raise UsageError("a search on a table takes seconds and is not resumed: leave out --resume")
+    parser = _parser("search", positional="SPACE", out=True)
+    settings, options = read_settings(parser, arguments, space, known.preset)
+    tabular_search(settings, options.out or Path("runs") / f"{space.name}-table", _runtime(options))
 
 
 def _derive(arguments: list[str]) -> None:

@@ -140,7 +140,9 @@ class SearchConfig:
     controller_lr_min: NotNegative = 1e-3
     """Learning rate of the controller at the end of the cosine."""
     controller_beta1: Decay = 0.0
-    """First-moment decay of Adam for the controller; beta2 is 0.999."""
+    """First-moment decay of Adam for the controller."""
+    controller_beta2: Decay = 0.999
+    """Second-moment decay of Adam for the controller."""
     controller_epsilon: Positive = 1e-3
     """Epsilon of Adam and RMSprop for the controller."""
     controller_momentum: Decay = 0.9
@@ -154,6 +156,14 @@ class SearchConfig:
     the same update (Kool, van Hoof and Welling 2019), which knows no past and needs no time to begin with."""
     baseline_decay: Share = 0.99
     """Decay of the moving average that is subtracted from the reward; it starts at 0 and lasts for the whole search."""
+    normalise_advantage: bool = False
+    """Whether what is left is divided by the standard deviation of the rewards of the update, so that the size of a step does
+    not depend on how far accuracies lie apart (as in PPO implementations and GRPO: Shao et al. 2024)."""
+    policy_updates: Count = 1
+    """Gradient steps of the controller with the rewards of one update; from the second on with the clipped objective of
+    proximal policy optimisation (Schulman et al. 2017)."""
+    policy_clip: Positive = 0.2
+    """How much likelier or unlikelier an architecture becomes, as a share, before such a step stops gaining by it."""
     skip_weight: NotNegative = 0.8
     """Weight of the skip penalty in the controller's loss."""
     reward_batch_size: Count = 128

@@ -1,6 +1,7 @@
 """A predecessor's command line becomes one of ours, word by word; nothing is read but folders' names."""
 
 import argparse
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from enas.errors import UsageError
 from enas.flags import Parser, add_flag
 from enas.notation import are_numbers, read_numbers
 from enas.predecessors import authors, enas_pytorch
-from enas.predecessors.fates import Flag, Words
+from enas.predecessors.fates import SPACES, Flag, Words
 
 NEW = (
     Flag("preset", str, "settings that are not given: cpu, demo, paper, ... (default: paper)", None),

@@ -20,7 +20,7 @@ from enas.progress import Progress
 from enas.run import Run
 from enas.search.derive import Derivation, derive
 from enas.search.guards import early_collapse, entropy_ceiling
-from enas.search.reinforce import policy_loss
+from enas.search.reinforce import update
 from enas.search.rewards import measure, probe
 from enas.search.sampling import batches_with_codes
 from enas.search.scoring import bind
@@ -179,8 +179,7 @@ def train_controller(state: Search, bar: Progress, interrupt: Interrupt) -> None
     while position.step < state.controller_steps(position.epoch) and not state.out_of_time():
         sample = objects.controller(config.controller_samples, generator=state.generator)
         rewards = [objects.task.reward(value) for value in measure(state, sample.codes)]
-        loss, figures = policy_loss(sample, rewards, state.baseline, config)
-        state.step_controller(loss)
+        figures = update(objects.controller, state.step_controller, sample, rewards, state.baseline, config)
         if config.controller_lr_cosine:
             position.add({"controller/lr": state.controller_rate()})
         rate = objects.decoder.skip_rate(sample.codes)

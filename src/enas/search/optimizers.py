@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 
 import torch
+from torch import Tensor, nn
 from torch.nn import Parameter
 
 from enas.config import SearchConfig
@@ -32,14 +33,17 @@ def controller_optimizer(parameters: Iterable[Parameter], config: SearchConfig) 
 
     Args:
         parameters: The controller's weights.
-        config: `controller_optimizer`, with `controller_lr`, `controller_momentum`, `controller_beta1` and
-            `controller_epsilon`.
+        config: `controller_optimizer`, with `controller_lr`, `controller_momentum`, `controller_beta1`,
+            `controller_beta2` and `controller_epsilon`.
     """
     rate = config.controller_lr
     match config.controller_optimizer:
         case "adam":
             return torch.optim.Adam(
-                parameters, lr=rate, betas=(config.controller_beta1, 0.999), eps=config.controller_epsilon
+                parameters,
+                lr=rate,
+                betas=(config.controller_beta1, config.controller_beta2),
+                eps=config.controller_epsilon,
             )
         case "rmsprop":
             return torch.optim.RMSprop(parameters, lr=rate, eps=config.controller_epsilon)
@@ -47,6 +51,27 @@ def controller_optimizer(parameters: Iterable[Parameter], config: SearchConfig) 
             return torch.optim.SGD(parameters, lr=rate)
         case "momentum":
             return _with_momentum(parameters, rate, config.controller_momentum, 0.0)
+
+
+def step_controller(
+    controller: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, config: SearchConfig
+) -> None:
+    """One gradient step on the controller.
+
+    Args:
+        controller: The policy.
+        optimizer: Of its weights.
+        loss: What is made smaller.
+        rate: Learning rate of this step.
+        config: `controller_grad_clip`.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if config.controller_grad_clip is not None:
+        nn.utils.clip_grad_norm_(controller.parameters(), config.controller_grad_clip)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
 
 
 def controller_rate(epoch: float, config: SearchConfig) -> float:

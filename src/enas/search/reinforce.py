@@ -1,13 +1,15 @@
-"""The controller's update: REINFORCE with a moving-average baseline (Pham et al. 2018, section 2.2)."""
+"""The controller's update: REINFORCE with a baseline (Pham et al. 2018, section 2.2), optionally with reuse as in PPO."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from enas.config import SearchConfig
-from enas.controller import Sample
+from enas.controller import Controller, Sample
 
 
 @dataclass
@@ -34,23 +36,79 @@ def policy_loss(
         sample: The architectures, with gradients.
         scores: Accuracy of each, in [0, 1].
         baseline: Moving average; it is updated.
-        config: Weights of entropy and skip penalty.
+        config: Kind of baseline, weights of entropy and skip penalty.
 
     Returns:
         The loss, and figures for the log.
     """
+    advantages, figures = _advantages(sample, scores, baseline, config)
+    loss = _loss(sample, -sample.log_prob * advantages, config)
+    return loss, {"controller/loss": loss.item(), **figures}
+
+
+def update(
+    controller: Controller,
+    step: Callable[[Tensor], object],
+    sample: Sample,
+    scores: Sequence[float],
+    baseline: Baseline,
+    config: SearchConfig,
+) -> dict[str, float]:
+    """Change the controller after one batch of sampled architectures, by `policy_updates` gradient steps.
+
+    The first step is REINFORCE. Later ones use the same rewards again, weighted by how much likelier each architecture has
+    become and without a gain beyond `policy_clip` (clipped objective of Schulman et al. 2017, equation 7).
+
+    Args:
+        controller: The policy.
+        step: Makes one gradient step on its weights, given the loss.
+        sample: What it sampled, with gradients.
+        scores: Accuracy of each, in [0, 1].
+        baseline: Moving average; it is updated.
+        config: Settings of the update.
+
+    Returns:
+        Figures for the log; the loss is that of the first step.
+    """
+    advantages, figures = _advantages(sample, scores, baseline, config)
+    old, first = sample.log_prob.detach(), 0.0
+    for number in range(config.policy_updates):
+        if number == 0:
+            loss = _loss(sample, -sample.log_prob * advantages, config)
+            first = loss.item()
+        else:
+            again = controller(len(old), codes=sample.codes)
+            ratio = (again.log_prob - old).exp()
+            clipped = ratio.clamp(1 - config.policy_clip, 1 + config.policy_clip)
+            loss = _loss(again, -torch.minimum(ratio * advantages, clipped * advantages), config)
+        step(loss)
+    return {"controller/loss": first, **figures}
+
+
+def _loss(sample: Sample, terms: Float[Tensor, " n"], config: SearchConfig) -> Float[Tensor, ""]:
+    return (terms + config.skip_weight * sample.skip_penalty).mean()
+
+
+def _advantages(
+    sample: Sample, scores: Sequence[float], baseline: Baseline, config: SearchConfig
+) -> tuple[Float[Tensor, " n"], dict[str, float]]:
+    """What each architecture is worth beyond the baseline, and figures for the log."""
     entropy = sample.entropy.detach().tolist()
     rewards = [score + config.entropy_weight * h for score, h in zip(scores, entropy, strict=True)]
-    advantages = [baseline.advantage(reward) for reward in rewards]
     n, total = len(rewards), sum(rewards)
+    advantages = [baseline.advantage(reward) for reward in rewards]
     if config.baseline == "leave_one_out" and n > 1:
         advantages = [reward - (total - reward) / (n - 1) for reward in rewards]
-    weights = sample.log_prob.new_tensor(advantages)
-    loss = (-sample.log_prob * weights + config.skip_weight * sample.skip_penalty).mean()
-    return loss, {
-        "controller/loss": loss.item(),
+    if config.normalise_advantage:
+        spread = math.sqrt(sum((reward - total / n) ** 2 for reward in rewards) / n)
+        advantages = [advantage / (spread + SMALLEST_SPREAD) for advantage in advantages]
+    return sample.log_prob.new_tensor(advantages), {
         "controller/reward": total / n,
         "controller/advantage": sum(advantages) / n,
         "controller/entropy": sum(entropy) / n,
         "controller/skip_penalty": sample.skip_penalty.detach().mean().item(),
     }
+
+
+SMALLEST_SPREAD = 1e-4
+"""Added to the standard deviation of rewards, so that a batch of equal architectures has no advantage: 0.01 % of accuracy."""

@@ -13,7 +13,7 @@ from enas.interrupt import Interrupt
 from enas.rng import restore_rng, rng_state
 from enas.run import Run
 from enas.schedules import learning_rate
-from enas.search.optimizers import controller_optimizer, controller_rate, weights_optimizer
+from enas.search.optimizers import controller_optimizer, controller_rate, step_controller, weights_optimizer
 from enas.search.reinforce import Baseline
 from enas.search.setup import SearchObjects
 from enas.tasks.task import Batch, add_figures
@@ -162,10 +162,4 @@ class Search:
 
     def step_controller(self, loss: Tensor) -> None:
         """One gradient step on the controller, at the rate of this step."""
-        self.controller_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if self.config.controller_grad_clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.objects.controller.parameters(), self.config.controller_grad_clip)
-        for group in self.controller_optimizer.param_groups:
-            group["lr"] = self.controller_rate()
-        self.controller_optimizer.step()
+        step_controller(self.objects.controller, self.controller_optimizer, loss, self.controller_rate(), self.config)

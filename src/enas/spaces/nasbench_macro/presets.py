@@ -1,5 +1,7 @@
 """Named recipes of the NAS-Bench-Macro space."""
 
+from dataclasses import replace
+
 from enas.config import AugmentConfig, ControllerConfig, SearchConfig, TrainConfig
 from enas.space import Preset
 from enas.spaces.nasbench_macro.network import NasBenchMacroNetworkConfig
@@ -72,4 +74,16 @@ DEMO = Preset(
     train_augment=AugmentConfig(crop_padding=1, flip=False),
 )
 
-PRESETS = {"paper": PAPER, "cpu": CPU, "demo": DEMO}
+TABULAR = replace(
+    # For rewards from a table, without shared weights: chosen by measurement on NAS-Bench-Macro (benchmarks/tabular.py).
+    CPU,
+    search=replace(
+        CPU.search,
+        controller_samples=5,
+        controller_lr=1e-2,
+        baseline="leave_one_out",
+        normalise_advantage=True,
+    ),
+)
+
+PRESETS = {"paper": PAPER, "cpu": CPU, "demo": DEMO, "tabular": TABULAR}
