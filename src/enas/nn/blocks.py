@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.errors import UsageError
+from enas.nn.depthwise import DepthwiseConv
 from enas.nn.norm import BatchNorm
 from enas.nn.pool import average_pool, halves
 
@@ -27,9 +28,16 @@ def he_normal(weight: Tensor, fan_in: int) -> None:
     nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
 
 
-def conv(channels: int, filters: int, kernel: int = 1, *, groups: int = 1, stride: int = 1) -> nn.Conv2d:
-    """A convolution without bias that keeps the size at stride 1; fan-in counts every input channel, as in the code."""
-    layer = nn.Conv2d(channels, filters, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
+def conv(channels: int, filters: int, kernel: int = 1) -> nn.Conv2d:
+    """A convolution without bias that keeps the size."""
+    layer = nn.Conv2d(channels, filters, kernel, padding=kernel // 2, bias=False)
+    he_normal(layer.weight, kernel * kernel * channels)
+    return layer
+
+
+def depthwise(channels: int, kernel: int, *, stride: int = 1) -> DepthwiseConv:
+    """A depthwise convolution that keeps the size at stride 1; fan-in counts every input channel, as in the authors' code."""
+    layer = DepthwiseConv(channels, kernel, stride=stride)
     he_normal(layer.weight, kernel * kernel * channels)
     return layer
 
@@ -45,6 +53,10 @@ class Pool(nn.Module):
     def __init__(self, kind: str, *, stride: int = 1) -> None:
         super().__init__()
         self.kind, self.stride = kind, stride
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return self.kind if self.stride == 1 else f"{self.kind}, stride={self.stride}"
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
         """Pool; at stride 2 an odd height or width is rounded up."""
@@ -76,7 +88,7 @@ def operation(name: str, channels: int, filters: int) -> list[nn.Module]:
     kernel = int(name[-1])
     if name.startswith("conv"):
         return [conv(channels, filters, kernel)]
-    return [conv(channels, channels, kernel, groups=channels), conv(channels, filters)]
+    return [depthwise(channels, kernel), conv(channels, filters)]
 
 
 class FactorisedReduction(nn.Module):

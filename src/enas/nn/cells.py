@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from enas.nn.blocks import FactorisedReduction, Head, batch_norm, conv, he_normal
+from enas.nn.blocks import FactorisedReduction, Head, batch_norm, conv, depthwise, he_normal
 from enas.tasks.images import WithAuxiliary
 
 AUXILIARY = (128, 768)
@@ -25,10 +25,10 @@ class Separable(nn.Module):
 
     def __init__(self, filters: int, kernel: int, *, running: bool, stride: int = 1) -> None:
         super().__init__()
-        self.depthwise1 = conv(filters, filters, kernel, groups=filters, stride=stride)
+        self.depthwise1 = depthwise(filters, kernel, stride=stride)
         self.pointwise1 = conv(filters, filters)
         self.norm1 = batch_norm(filters, running=running, relu=True)
-        self.depthwise2 = conv(filters, filters, kernel, groups=filters)
+        self.depthwise2 = depthwise(filters, kernel)
         self.pointwise2 = conv(filters, filters)
         self.norm2 = batch_norm(filters, running=running)
 
