@@ -28,16 +28,12 @@ def he_normal(weight: Tensor, fan_in: int) -> None:
     nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
 
 
-def conv(channels: int, filters: int, kernel: int = 1) -> nn.Conv2d:
-    """A convolution without bias that keeps the size."""
-    layer = nn.Conv2d(channels, filters, kernel, padding=kernel // 2, bias=False)
-    he_normal(layer.weight, kernel * kernel * channels)
-    return layer
-
-
-def depthwise(channels: int, kernel: int, *, stride: int = 1) -> DepthwiseConv:
-    """A depthwise convolution that keeps the size at stride 1; fan-in counts every input channel, as in the authors' code."""
-    layer = DepthwiseConv(channels, kernel, stride=stride)
+def conv(channels: int, filters: int, kernel: int = 1, *, groups: int = 1, stride: int = 1) -> nn.Conv2d:
+    """A convolution without bias that keeps the size at stride 1; fan-in counts every input channel, as in the code."""
+    if groups == channels == filters:
+        layer: nn.Conv2d = DepthwiseConv(channels, kernel, stride=stride)
+    else:
+        layer = nn.Conv2d(channels, filters, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
     he_normal(layer.weight, kernel * kernel * channels)
     return layer
 
@@ -88,7 +84,7 @@ def operation(name: str, channels: int, filters: int) -> list[nn.Module]:
     kernel = int(name[-1])
     if name.startswith("conv"):
         return [conv(channels, filters, kernel)]
-    return [depthwise(channels, kernel), conv(channels, filters)]
+    return [conv(channels, channels, kernel, groups=channels), conv(channels, filters)]
 
 
 class FactorisedReduction(nn.Module):

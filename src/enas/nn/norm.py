@@ -128,7 +128,7 @@ def _moments(rows: Rows, together: int) -> tuple[Float[Tensor, " C"], Float[Tens
 
 
 def _affine(rows: Rows, slope: Float[Tensor, " M"], offset: Float[Tensor, " M"]) -> Rows:
-    """slope * rows + offset, as the batch norm of evaluation: the one kernel that does it in a single pass."""
+    """Slope * rows + offset, as the batch norm of evaluation: the one kernel that does it in a single pass."""
     zeros, ones = torch.zeros_like(slope), torch.ones_like(slope)
     return F.batch_norm(_as_map(rows), zeros, ones, slope, offset, eps=0.0)[0].permute(1, 2, 0).view_as(rows)
 
