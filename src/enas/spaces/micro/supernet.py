@@ -185,9 +185,14 @@ class SearchCell(nn.Module):
         self.norm = batch_norm(filters, running=running)
 
     def forward(
-        self, older: Float[Tensor, "B C H W"], newer: Float[Tensor, "B D h w"], cell: Cell, rectify: RectifyOnce
+        self,
+        older: Float[Tensor, "B C H W"],
+        newer: Float[Tensor, "B D h w"],
+        cell: Cell,
+        rectify: RectifyOnce | None = None,
     ) -> Float[Tensor, "B F h w"]:
         """Run the cell of an architecture; `rectify` serves all cells of the stack."""
+        rectify = rectify or RectifyOnce()
         return run_cell(
             cell,
             rectify.fit(self.older, older),
