@@ -1,13 +1,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format
+.PHONY: demo test check format bench
 
 demo: .venv/.demo
 	$(BIN)/enas demo --out runs/demo
 
 test: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
+
+bench: .venv/.demo
+	$(BIN)/python benchmarks/bench.py
 
 check: .venv/.dev
 	$(BIN)/ruff check .

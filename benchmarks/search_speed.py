@@ -1,109 +1,179 @@
 """Speed of a search's two phases, as ratio to the primitive operations of the same steps, measured alone in the same run.
 
-    python benchmarks/search_speed.py macro    (or micro)
+    python benchmarks/search_speed.py macro    (or micro, or rnn)
 
-The images are noise: speed does not depend on them. A primitive is a convolution, a batch norm (with its ReLU), a pooling or
-the classifier; each is timed alone for every shape in which it occurs, in both memory layouts, and the faster counts. Sums of
-skip connections, the optimiser and all the rest are not counted. "ratio" is the time of the whole step over the sum of its
-primitives.
+Data is noise: speed does not depend on it. "ratio" is the time of the whole step over the sum of its primitives
+(`primitives.py`); the optimiser, the limit of the gradient, sums of gradients and Python count for the step alone. "over
+forward" is the time in which an architecture is scored over that of its forward pass alone.
 """
 
 import argparse
 import json
 import resource
-import statistics
 import time
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from primitives import CellPrimitives, ImagePrimitives, milliseconds
 
-from enas.controller import sample_uniformly
-from enas.data.images import ImageSpec
-from enas.nn.blocks import Pool
-from enas.nn.norm import BatchNorm
+from enas.architecture import Architecture
+from enas.controller import Controller, sample_uniformly
+from enas.data.images import ImageData, ImageSplit
+from enas.data.text import TextData
 from enas.runtime import keep_freed_memory
-from enas.search.scoring import Decoder
+from enas.search.scoring import Decoder, bind, score
+from enas.space import Space
 from enas.spaces import load
-from enas.tasks.images import WithAuxiliary
+from enas.spaces.rnn.wiring import cell_of
+from enas.tasks.images import ImageTask
 
-Key = tuple[str, str, tuple[int, ...]]
-LEAVES = (nn.Conv2d, nn.Linear, BatchNorm, Pool)
-LAYOUTS = (torch.channels_last, torch.contiguous_format)
-
-
-def milliseconds(run: Callable[[], object], repeat: int = 7) -> float:
-    """Median time of a call, after two calls that warm up."""
-    times = []
-    for turn in range(repeat + 2):
-        begin = time.perf_counter()
-        run()
-        if turn >= 2:
-            times.append(1e3 * (time.perf_counter() - begin))
-    return statistics.median(times)
+VOCABULARY = 10_000
 
 
-class Primitives:
-    """Counts the primitive operations of a network's forward pass and times each alone."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.modules: dict[Key, nn.Module] = {}
-        self.counts: Counter[Key] = Counter()
-        self.times: dict[tuple[Key, bool], float] = {}
-        for module in network.modules():
-            if isinstance(module, LEAVES):
-                module.register_forward_hook(self._see)
-
-    def _see(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        key = (type(module).__name__, module.extra_repr(), tuple(inputs[0].shape))
-        self.modules.setdefault(key, module)
-        self.counts[key] += 1
-
-    def sum(self, counts: Counter[Key], *, backward: bool) -> float:
-        """Milliseconds of all counted operations."""
-        return sum(count * self._time(key, backward) for key, count in counts.items())
-
-    def _time(self, key: Key, backward: bool) -> float:
-        if (key, backward) not in self.times:
-            layouts = LAYOUTS if len(key[2]) == 4 else (torch.contiguous_format,)
-            self.times[key, backward] = min(self._alone(key, backward, layout) for layout in layouts)
-        return self.times[key, backward]
-
-    def _alone(self, key: Key, backward: bool, layout: torch.memory_format) -> float:
-        module, x = self.modules[key], torch.randn(key[2])
-        x = x.contiguous(memory_format=layout)
-        with torch.no_grad():
-            g = torch.randn_like(module(x))
-        first = key[0] == "Conv2d" and key[2][1] == 3  # the stem: images have no gradient
-
-        def both() -> None:
-            module.zero_grad(set_to_none=True)
-            y = x.detach().requires_grad_(not first)
-            module(y).backward(g)
-
-        def forward() -> None:
-            with torch.no_grad():
-                module(x)
-
-        return milliseconds(both if backward else forward)
+def noise(space: Space, augment: Any) -> Any:
+    """A task of random images of 32x32 in ten classes, or of random words."""
+    draw = torch.Generator().manual_seed(0)
+    if space.task is ImageTask:
+        split = ImageSplit(
+            torch.randint(256, (10_000, 32, 32, 3), dtype=torch.uint8, generator=draw),
+            torch.randint(10, (10_000,), generator=draw),
+        )
+        names = tuple("0123456789")
+        return ImageTask(
+            ImageData("noise", names, split, split, None, (0.5,) * 3, (0.3,) * 3, ()), augment, torch.device("cpu")
+        )
+    words = torch.randint(VOCABULARY, (200_000,), dtype=torch.int32, generator=draw)
+    data = TextData("noise", tuple(str(word) for word in range(VOCABULARY)), words, words, words, ())
+    return space.task(data, augment, torch.device("cpu"))  # type: ignore[call-arg]
 
 
-def loss(output: Tensor | WithAuxiliary, labels: Tensor) -> Tensor:
-    """Cross-entropy, with that of an auxiliary classifier."""
-    if isinstance(output, WithAuxiliary):
-        return loss(output.logits, labels) + output.weight * loss(output.auxiliary, labels)
-    return nn.functional.cross_entropy(output, labels)
+class Bench:
+    """A search's objects on noise, and what is measured of them."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.clock: Callable[[], float] = time.process_time if options.cpu_time else time.perf_counter
+        torch.manual_seed(0)
+        self.space = load(options.space)
+        self.preset = self.space.presets[options.preset]
+        supernet_config = self.preset.supernet
+        if options.width is not None:
+            supernet_config = replace(supernet_config, width=options.width)
+        self.task = noise(self.space, self.preset.search_augment)
+        self.supernet = self.space.supernet(supernet_config, self.task.spec, running_statistics=False)
+        self.supernet.to(memory_format=torch.channels_last)
+        self.size = dict(self.space.size(supernet_config))
+        self.decoder = Decoder(self.space.name, self.space.steps(self.size), self.size)
+        rows = sample_uniformly(self.decoder.steps, options.architectures, torch.Generator().manual_seed(0))
+        self.architectures = [self.decoder(row) for row in rows]
+        self.config = self.preset.search
+        self.optimizer = torch.optim.SGD(
+            self.supernet.parameters(), lr=1e-6, momentum=self.config.momentum, nesterov=self.config.momentum > 0,
+            weight_decay=self.config.weight_decay,
+        )  # fmt: skip
+        self.image_primitives = self.cell_primitives = None
+        if isinstance(self.task, ImageTask):
+            self.image_primitives = ImagePrimitives(self.supernet, self.clock)
+        else:
+            self.cell_primitives = CellPrimitives(
+                self.clock, places=self.task.windows.bptt, batch=self.config.batch_size,
+                width=supernet_config.width, vocabulary=VOCABULARY,
+            )  # fmt: skip
+
+    def step(self, architecture: Architecture, batch: Any) -> None:
+        """One step of the shared weights, as the search makes it."""
+        self.optimizer.zero_grad(set_to_none=True)
+        outcome = self.task.step(bind(self.supernet, architecture), batch, None)
+        outcome.loss.backward()
+        if self.config.grad_clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), self.config.grad_clip)
+        self.optimizer.step()
+
+    @torch.no_grad()
+    def forward(self, architecture: Architecture, batch: Any) -> None:
+        """A bare forward pass; of a language model with the decoder, of which the task makes the loss."""
+        if self.image_primitives is not None:
+            self.supernet(batch.inputs, architecture)
+        else:
+            prediction = self.supernet(batch.tokens, None, architecture)
+            for piece in prediction.features.split(16):
+                torch.nn.functional.log_softmax(piece @ prediction.decoder.t(), dim=-1)
+
+    def bound(self, architecture: Architecture, batch: Any, *, backward: bool) -> float:
+        """Milliseconds of the primitives of one step."""
+        if self.cell_primitives is not None:
+            cell = cell_of(architecture, self.supernet.config.average)  # type: ignore[union-attr]
+            return self.cell_primitives.sum(cell, backward=backward)
+        assert self.image_primitives is not None
+        self.image_primitives.counts.clear()
+        with torch.set_grad_enabled(backward), self.image_primitives:
+            self.supernet(batch.inputs, architecture)
+        return self.image_primitives.sum(self.image_primitives.counts.copy(), backward=backward)
+
+    def weights(self) -> dict[str, float]:
+        """The phase that trains the shared weights."""
+        self.supernet.train()
+        batches = self.task.training_batches(
+            "train", self.config.batch_size, order_seed=0, generator=torch.Generator().manual_seed(0), limit=10_000
+        )
+        batch = next(batches)
+        data = milliseconds(lambda: next(batches), self.clock)
+        steps = [milliseconds(lambda a=a: self.step(a, batch), self.clock) for a in self.architectures]
+        # Before the primitives are timed, which hold memory of their own.
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        bounds = [self.bound(a, batch, backward=True) for a in self.architectures]
+        mean = sum(steps) / len(steps)
+        return {
+            "step_ms": mean,
+            "primitives_ms": sum(bounds) / len(bounds),
+            "ratio": sum(steps) / sum(bounds),
+            f"{self.task.unit}_per_second": 1e3 * len(batch) / mean,
+            "data_share": data / (data + mean),
+            "peak_memory_gb": peak,
+        }
+
+    def controller(self) -> dict[str, float]:
+        """The phase that scores architectures."""
+        self.supernet.eval()
+        draw = torch.Generator().manual_seed(0)
+        batch = self.task.random_batch("valid", self.config.reward_batch_size, draw)
+        steps, forwards = [], []
+        for a in self.architectures:
+            steps.append(milliseconds(lambda a=a: score(self.supernet, a, [batch], self.task), self.clock))
+            forwards.append(milliseconds(lambda a=a: self.forward(a, batch), self.clock))
+        bounds = [self.bound(a, batch, backward=False) for a in self.architectures]
+        data = milliseconds(lambda: self.task.random_batch("valid", self.config.reward_batch_size, draw), self.clock)
+        policy = Controller(self.decoder.steps, self.preset.controller)
+
+        @torch.no_grad()
+        def sample() -> list[Architecture]:
+            return [self.decoder(row) for row in policy(1000, generator=draw).codes]
+
+        mean = sum(steps) / len(steps)
+        return {
+            "step_ms": mean,
+            "primitives_ms": sum(bounds) / len(bounds),
+            "ratio": sum(steps) / sum(bounds),
+            "architectures_per_second": 1e3 / mean,
+            "over_forward": sum(steps) / sum(forwards),
+            "data_share": data / (data + mean),
+            "sampling_1000_ms": milliseconds(sample, self.clock),
+        }
 
 
 def arguments() -> argparse.Namespace:
     """Flags of this script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("space", choices=["macro", "micro"])
+    parser.add_argument("space", choices=["macro", "micro", "rnn"])
     parser.add_argument("--preset", default="paper", help="sizes of the search network (default: paper)")
-    parser.add_argument("--architectures", type=int, default=20, help="uniformly drawn, one a step (default: 20)")
+    parser.add_argument("--width", type=int, help="of the recurrent cell (default: the preset's)")
+    parser.add_argument("--architectures", type=int, default=10, help="uniformly drawn, one a step (default: 10)")
     parser.add_argument("--threads", type=int, help="default: one a core")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="count processor time: on a busy machine, with --threads 1"
+    )
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     return parser.parse_args()
 
@@ -114,72 +184,26 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     keep_freed_memory()
-    torch.manual_seed(0)
-    space = load(options.space)
-    preset = space.presets[options.preset]
-    network = space.supernet(preset.supernet, ImageSpec(channels=3, height=32, width=32, classes=10))
-    network.to(memory_format=torch.channels_last)
-    size = dict(space.size(preset.supernet))
-    decoder = Decoder(space.name, space.steps(size), size)
-    rows = sample_uniformly(decoder.steps, options.architectures, torch.Generator().manual_seed(0))
-    config = preset.search
-    optimizer = torch.optim.SGD(
-        network.parameters(), lr=1e-3, momentum=config.momentum, nesterov=True, weight_decay=config.weight_decay
-    )
-    batch = config.batch_size
-    images = torch.randn(batch, 3, 32, 32).contiguous(memory_format=torch.channels_last)
-    labels = torch.randint(10, (batch,))
-    primitives = Primitives(network)
-    result = {}
-    for phase in ("weights", "controller"):
-        train = phase == "weights"
-        network.train(train)
-        steps, bounds = [], []
-        for codes in rows:
-            architecture = decoder(codes)
-
-            def step(architecture=architecture, train=train) -> None:
-                optimizer.zero_grad(set_to_none=True)
-                with torch.set_grad_enabled(train):
-                    output = network(images, architecture)
-                if train:
-                    loss(output, labels).backward()
-                    optimizer.step()
-
-            primitives.counts.clear()
-            step()
-            counts = primitives.counts.copy()
-            steps.append(milliseconds(step, repeat=3))
-            bounds.append(primitives.sum(counts, backward=train))
-        total, bound = sum(steps), sum(bounds)
-        result[phase] = {
-            "step_ms": total / len(steps),
-            "primitives_ms": bound / len(steps),
-            "ratio": total / bound,
-            "images_per_second": 1e3 * batch * len(steps) / total,
-            "steps_per_second": 1e3 * len(steps) / total,
-        }
-    result["peak_memory_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    result["setting"] = {"space": space.name, "preset": options.preset, "batch": batch, **size}
-    result["setting"]["threads"] = torch.get_num_threads()
+    bench = Bench(options)
+    result: dict[str, Any] = {"weights": bench.weights()}
+    result["controller"] = bench.controller()
+    result["setting"] = {
+        "space": options.space, "preset": options.preset, "batch": bench.config.batch_size, **bench.size,
+        **({} if options.width is None else {"width": options.width}),
+        "architectures": options.architectures, "threads": torch.get_num_threads(),
+        "clock": "processor" if options.cpu_time else "wall", "torch": torch.__version__,
+    }  # fmt: skip
     report(result)
     options.results.mkdir(exist_ok=True)
-    (options.results / f"search_speed-{space.name}-{options.preset}.json").write_text(
-        json.dumps(result, indent=1) + "\n"
-    )
+    name = "-".join([options.space, options.preset, *([] if options.width is None else [str(options.width)])])
+    (options.results / f"search_speed-{name}.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
-def report(result: dict) -> None:
+def report(result: dict[str, Any]) -> None:
     """Print one table."""
     print(" ".join(f"{key} {value}" for key, value in result["setting"].items()))
-    print(f"{'phase':12}{'step, ms':>10}{'primitives, ms':>16}{'ratio':>8}{'images/s':>10}{'steps/s':>9}")
     for phase in ("weights", "controller"):
-        row = result[phase]
-        print(
-            f"{phase:12}{row['step_ms']:10.1f}{row['primitives_ms']:16.1f}{row['ratio']:8.2f}"
-            f"{row['images_per_second']:10.0f}{row['steps_per_second']:9.2f}"
-        )
-    print(f"peak memory {result['peak_memory_gb']:.2f} GB")
+        print(f"{phase:11}" + "  ".join(f"{key} {value:.3g}" for key, value in result[phase].items()))
 
 
 if __name__ == "__main__":

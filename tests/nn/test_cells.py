@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from enas.nn.cells import AuxiliaryHead, Classifiers, Separable, drop_path_mask, drop_paths, fit, pointwise
+from enas.nn.cells import AuxiliaryHead, Classifiers, RectifyOnce, Separable, drop_path_mask, drop_paths, fit, pointwise
 from enas.tasks.images import WithAuxiliary
 
 
@@ -33,6 +33,18 @@ def test_fit_does_only_what_is_needed() -> None:
 def test_pointwise_reads_rectified_values() -> None:
     block, x = pointwise(4, 8, running=False), torch.randn(2, 4, 6, 6)
     torch.testing.assert_close(block(x), block(x.relu()))
+
+
+def test_a_map_that_several_cells_read_is_rectified_once() -> None:
+    rectify, maps = RectifyOnce(kept=2), [torch.randn(2, 4, 6, 6) for _ in range(3)]
+    first = rectify(maps[0])
+    torch.testing.assert_close(first, maps[0].relu())
+    assert rectify(maps[1]) is not first
+    assert rectify(maps[0]) is first
+    rectify(maps[2])
+    assert rectify(maps[0]) is not first, "only the newest maps are kept"
+    for fitting in (fit(4, 4, halve=False, running=False), fit(4, 8, halve=False, running=False)):
+        torch.testing.assert_close(rectify.fit(fitting, maps[0]), fitting(maps[0]))
 
 
 @pytest.mark.parametrize(("channels", "parameters"), [(80, 412_928), (720, 494_848)])

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.errors import UsageError
+from enas.nn.depthwise import DepthwiseConv
 from enas.nn.norm import BatchNorm
 from enas.nn.pool import average_pool, halves
 
@@ -29,7 +30,10 @@ def he_normal(weight: Tensor, fan_in: int) -> None:
 
 def conv(channels: int, filters: int, kernel: int = 1, *, groups: int = 1, stride: int = 1) -> nn.Conv2d:
     """A convolution without bias that keeps the size at stride 1; fan-in counts every input channel, as in the code."""
-    layer = nn.Conv2d(channels, filters, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
+    if groups == channels == filters:
+        layer: nn.Conv2d = DepthwiseConv(channels, kernel, stride=stride)
+    else:
+        layer = nn.Conv2d(channels, filters, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
     he_normal(layer.weight, kernel * kernel * channels)
     return layer
 
@@ -45,6 +49,10 @@ class Pool(nn.Module):
     def __init__(self, kind: str, *, stride: int = 1) -> None:
         super().__init__()
         self.kind, self.stride = kind, stride
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return self.kind if self.stride == 1 else f"{self.kind}, stride={self.stride}"
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
         """Pool; at stride 2 an odd height or width is rounded up."""

@@ -4,12 +4,15 @@ Letters of shapes: B batch, C channels in, F filters out, H height, W width; h, 
 micro child; parameter counts agree with its graph (tests/spaces/micro).
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.nn.blocks import FactorisedReduction, Head, batch_norm, conv, he_normal
+from enas.nn.depthwise import separable
 from enas.tasks.images import WithAuxiliary
 
 AUXILIARY = (128, 768)
@@ -34,8 +37,8 @@ class Separable(nn.Module):
 
     def forward(self, rectified: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F h w"]:
         """Convolve a map that has no negative values."""
-        x = self.norm1(self.pointwise1(self.depthwise1(rectified)))
-        return self.norm2(self.pointwise2(self.depthwise2(x)))
+        x = self.norm1(separable(rectified, self.depthwise1, self.pointwise1))
+        return self.norm2(separable(x, self.depthwise2, self.pointwise2))
 
 
 def fit(channels: int, filters: int, *, halve: bool, running: bool) -> nn.Module:
@@ -48,6 +51,31 @@ def fit(channels: int, filters: int, *, halve: bool, running: bool) -> nn.Module
 def pointwise(channels: int, filters: int, *, running: bool) -> nn.Sequential:
     """ReLU, 1x1 convolution, batch norm."""
     return nn.Sequential(nn.ReLU(), conv(channels, filters), batch_norm(filters, running=running))
+
+
+class RectifyOnce:
+    """ReLU of the newest maps, each computed once however many cells read it."""
+
+    def __init__(self, kept: int = 3) -> None:
+        """Begin a forward pass; `kept` maps are remembered."""
+        self._kept, self._known = kept, list[tuple[Tensor, Tensor]]()
+
+    def __call__(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """The rectified map."""
+        for known, rectified in self._known:
+            if known is x:
+                return rectified
+        self._known = [*self._known[1 - self._kept :], (x, F.relu(x))]
+        return self._known[-1][1]
+
+    def fit(self, fitting: nn.Module, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F h w"]:
+        """What a module made by `fit` makes of a map; its own ReLU is not needed."""
+        if isinstance(fitting, nn.Identity):
+            return x
+        x = self(x)
+        for layer in list(cast(nn.Sequential, fitting))[1:]:
+            x = layer(x)
+        return x
 
 
 class AuxiliaryHead(nn.Module):

@@ -1,11 +1,11 @@
 """Batch norm with ReLU, fast on processors in channels-last memory format.
 
 PyTorch's own channels-last batch norm is slow where the channels do not fill the processor's vectors. This one lays many
-pixels side by side in a row, so that every pass is a sum or a product of long rows, which runs at memory speed, and works
-through the map in parts that stay in the cache (`benchmarks/README.md`). Results differ from PyTorch's by rounding only.
+pixels side by side, as if they were more channels, for the same kernels: sums of these wide columns are put together to those
+of the channels, and what is done with each number is one long pass (`docs/performance.md`). Results differ from PyTorch's by
+rounding only.
 """
 
-from collections.abc import Iterator
 from typing import cast
 
 import torch
@@ -16,12 +16,14 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 VECTOR = 16
 """Float32 numbers in the widest vector of a processor; PyTorch's own batch norm is fast for multiples of it."""
+LEAST = 2**15
+"""Numbers in the smallest map for which this pays."""
 WIDTH = 512
 """Least number of columns of a pass, where the map allows it."""
-PART = 2**18
-"""Numbers that are worked on at once: one MB."""
 
 Map = Float[Tensor, "B C H W"]
+Rows = Float[Tensor, "R M"]
+"""M = channels times the pixels side by side."""
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -67,8 +69,8 @@ class BatchNorm(nn.BatchNorm2d):
 
 def _wide_passes_pay(x: Tensor) -> bool:
     plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    fits = x.numel() > x.shape[1] and x.is_contiguous(memory_format=torch.channels_last)
-    return plain and fits and x.shape[1] % VECTOR != 0
+    fits = x.numel() > max(x.shape[1], LEAST) and x.is_contiguous(memory_format=torch.channels_last)
+    return plain and fits and x.shape[1] % VECTOR != 0 and not torch.compiler.is_compiling()
 
 
 def _pixels_per_row(x: Tensor) -> int:
@@ -88,25 +90,15 @@ class _WideBatchNorm(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         together = _pixels_per_row(x)
         rows = _rows(x, together)
-        n = x.numel() // x.shape[1]
-        mean = _channel_sum(rows.sum(0), together) / n
-        wide_mean, squares = mean.repeat(together), rows.new_zeros(rows.shape[1])
-        for part, scratch in _parts(rows):
-            torch.sub(part, wide_mean, out=scratch)
-            squares += scratch.mul_(scratch).sum(0)
-        variance = _channel_sum(squares, together) / n
+        mean, variance = _moments(rows, together)
         inverse_std = torch.rsqrt(variance + epsilon)
         scale = weight * inverse_std
-        offset = (bias - mean * scale).repeat(together)
-        y, wide_scale = torch.empty_like(rows), scale.repeat(together)
-        for part, out in zip(_split(rows), _split(y), strict=True):
-            torch.addcmul(offset, part, wide_scale, out=out)
-            if relu:
-                out.relu_()
-        ctx.save_for_backward(x, weight, mean, inverse_std, _map(y, x.shape) if relu else x)  # type: ignore[attr-defined]
+        y = _affine(rows, scale.repeat(together), (bias - mean * scale).repeat(together))
+        y = _map(y.relu_() if relu else y, x.shape)
+        ctx.save_for_backward(x, weight, mean, inverse_std, y if relu else x)  # type: ignore[attr-defined]
         ctx.together, ctx.relu = together, relu  # type: ignore[attr-defined]
         ctx.mark_non_differentiable(mean, variance)  # type: ignore[attr-defined]
-        return _map(y, x.shape), mean, variance
+        return y, mean, variance
 
     @staticmethod
     @once_differentiable
@@ -115,51 +107,59 @@ class _WideBatchNorm(torch.autograd.Function):
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
         x, weight, mean, inverse_std, y = ctx.saved_tensors  # type: ignore[attr-defined]
         together = ctx.together  # type: ignore[attr-defined]
-        rows = _rows(x, together)
-        g = _rows(gradients[0].contiguous(memory_format=torch.channels_last), together)
-        dx, n = torch.empty_like(rows), x.numel() // x.shape[1]
-        wide_mean, (sums, products) = mean.repeat(together), rows.new_zeros(2, rows.shape[1])
-        masks = _split(_rows(y, together)) if ctx.relu else _split(g)  # type: ignore[attr-defined]
-        for (part, scratch), g_part, mask, out in zip(_parts(rows), _split(g), masks, _split(dx), strict=True):
-            torch.sub(part, wide_mean, out=scratch)
-            if ctx.relu:  # type: ignore[attr-defined]
-                g_part = torch.ops.aten.threshold_backward.grad_input(g_part, mask, 0, grad_input=out)
-            sums += g_part.sum(0)
-            products += scratch.mul_(g_part).sum(0)
-        g_bias = _channel_sum(sums, together)
-        g_weight = _channel_sum(products, together) * inverse_std
+        rows, n = _rows(x, together), x.numel() // x.shape[1]
+        g = gradients[0].contiguous(memory_format=torch.channels_last)
+        if ctx.relu:  # type: ignore[attr-defined]
+            g = torch.ops.aten.threshold_backward(g, y, 0)
+        g_rows = _rows(g, together)
+        g_weight, g_bias = _gradient_sums(g_rows, rows, mean.repeat(together), inverse_std.repeat(together))
+        g_weight, g_bias = _channel_sum(g_weight, together), _channel_sum(g_bias, together)
         # dx = weight * inverse_std * (g - mean(g) - normalised * mean(g * normalised))
         scale = weight * inverse_std
         slope = -scale * inverse_std * g_weight / n
-        offset = (-scale * g_bias / n - slope * mean).repeat(together)
-        wide_slope, wide_scale = slope.repeat(together), scale.repeat(together)
-        masked = _split(dx) if ctx.relu else _split(g)  # type: ignore[attr-defined]
-        for (part, scratch), g_part, out in zip(_parts(rows), masked, _split(dx), strict=True):
-            torch.addcmul(offset, part, wide_slope, out=scratch)
-            torch.addcmul(scratch, g_part, wide_scale, out=out)
+        offset = -scale * g_bias / n - slope * mean
+        dx = _affine(rows, slope.repeat(together), offset.repeat(together)).addcmul_(g_rows, scale.repeat(together))
         return _map(dx, x.shape), g_weight, g_bias, None, None
 
 
-def _split(rows: Tensor) -> tuple[Tensor, ...]:
-    """Parts small enough to stay in the processor's cache between two passes."""
-    return rows.split(max(PART // rows.shape[1], 1))
+def _moments(rows: Rows, together: int) -> tuple[Float[Tensor, " C"], Float[Tensor, " C"]]:
+    """Mean and variance of each channel: those of the columns, and the variance between the columns' means."""
+    means, variances = torch.batch_norm_update_stats(_as_map(rows), None, None, 0.0)
+    means, variances = means.view(together, -1), variances.view(together, -1)
+    mean = means.mean(0)
+    return mean, variances.mean(0) + (means - mean).square_().mean(0)
 
 
-def _parts(rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each part with scratch memory of its size, which the next part uses again."""
-    parts = _split(rows)
-    scratch = torch.empty_like(parts[0])
-    return ((part, scratch[: len(part)]) for part in parts)
+def _affine(rows: Rows, slope: Float[Tensor, " M"], offset: Float[Tensor, " M"]) -> Rows:
+    """Slope * rows + offset, as the batch norm of evaluation: the one kernel that does it in a single pass."""
+    zeros, ones = torch.zeros_like(slope), torch.ones_like(slope)
+    return F.batch_norm(_as_map(rows), zeros, ones, slope, offset, eps=0.0)[0].permute(1, 2, 0).view_as(rows)
 
 
-def _rows(x: Tensor, together: int) -> Tensor:
+def _gradient_sums(
+    g: Rows, rows: Rows, mean: Float[Tensor, " M"], inverse_std: Float[Tensor, " M"]
+) -> tuple[Float[Tensor, " M"], Float[Tensor, " M"]]:
+    """Of each column: the sum of g times the normalised value, and the sum of g."""
+    ones = torch.ones_like(mean)
+    _, products, sums = torch.ops.aten.native_batch_norm_backward(
+        _as_map(g), _as_map(rows), ones, None, None, mean, inverse_std, True, 0.0, [False, True, True]
+    )
+    return products, sums
+
+
+def _rows(x: Map, together: int) -> Rows:
     return x.permute(0, 2, 3, 1).reshape(-1, together * x.shape[1])
 
 
-def _map(rows: Tensor, shape: torch.Size) -> Tensor:
+def _map(rows: Rows, shape: torch.Size) -> Map:
     batch, channels, height, width = shape
     return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _channel_sum(columns: Tensor, together: int) -> Tensor:
+def _as_map(rows: Rows) -> Map:
+    """One image whose channels are the columns, in channels-last memory format."""
+    return rows.t()[None, ..., None]
+
+
+def _channel_sum(columns: Float[Tensor, " M"], together: int) -> Float[Tensor, " C"]:
     return columns.view(together, -1).sum(0)

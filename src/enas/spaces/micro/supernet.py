@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from enas.architecture import Architecture
 from enas.bounds import Count, Decay, NotNegative
 from enas.data.images import ImageSpec
-from enas.nn.blocks import FactorisedReduction, Pool, batch_norm, conv, he_normal
-from enas.nn.cells import Classifiers, Separable, fit
+from enas.nn.blocks import FactorisedReduction, Pool, add, batch_norm, conv, he_normal
+from enas.nn.cells import Classifiers, RectifyOnce, Separable, fit
 from enas.spaces.micro.steps import INPUTS, OPERATIONS, SIDES
 from enas.spaces.micro.wiring import (
     Cell,
@@ -144,12 +144,14 @@ class SearchStack(nn.Module):
         self, images: Float[Tensor, "B C H W"], normal: Cell, reduction: Cell
     ) -> tuple[Float[Tensor, "B F h w"], Float[Tensor, "B F h w"]]:
         """The last map, and the one for the auxiliary classifier."""
-        chosen = {"normal": normal, "reduction": reduction}
+        chosen, rectify = {"normal": normal, "reduction": reduction}, RectifyOnce()
         return run_stack(
             self.stem(images),
             layers=self.layers,
             reduce=lambda number, x: self.reductions[number](x),
-            cell=lambda index, older, newer: self.cells[index](older, newer, chosen[cell_name(index, self.layers)]),
+            cell=lambda index, older, newer: self.cells[index](
+                older, newer, chosen[cell_name(index, self.layers)], rectify
+            ),
         )
 
 
@@ -183,16 +185,22 @@ class SearchCell(nn.Module):
         self.norm = batch_norm(filters, running=running)
 
     def forward(
-        self, older: Float[Tensor, "B C H W"], newer: Float[Tensor, "B D h w"], cell: Cell
+        self,
+        older: Float[Tensor, "B C H W"],
+        newer: Float[Tensor, "B D h w"],
+        cell: Cell,
+        rectify: RectifyOnce | None = None,
     ) -> Float[Tensor, "B F h w"]:
-        """Run the cell of an architecture."""
+        """Run the cell of an architecture; `rectify` serves all cells of the stack."""
+        rectify = rectify or RectifyOnce()
         return run_cell(
             cell,
-            self.older(older),
-            self.newer(newer),
+            rectify.fit(self.older, older),
+            rectify.fit(self.newer, newer),
             operate=self._operate,
             combine=lambda sides, left, right: left + right,
             join=self._join,
+            rectify=rectify,
         )
 
     def _operate(self, node: int, number: int, side: Side, x: Tensor) -> Tensor:
@@ -201,9 +209,9 @@ class SearchCell(nn.Module):
         return self.pools[side.op](x) if side.op in self.pools else self.branches[branch_name(node, number, side)](x)
 
     def _join(self, ends: Sequence[int], maps: Sequence[Tensor]) -> Tensor:
-        weight = torch.cat([self.joins[str(end)] for end in ends], dim=1)
-        joined = F.relu(maps[0]) if len(maps) == 1 else torch.cat(list(maps), dim=1).relu_()
-        return self.norm(F.conv2d(joined, weight))
+        # The sum of the blocks' convolutions is that of the maps side by side, without copying maps and their gradients.
+        joined = [F.conv2d(F.relu(value), self.joins[str(end)]) for end, value in zip(ends, maps, strict=True)]
+        return self.norm(add(joined[0], joined[1:]))
 
 
 def branch_name(node: int, number: int, side: Side) -> str:

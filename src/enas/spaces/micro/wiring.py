@@ -71,6 +71,7 @@ def run_cell(
     operate: Callable[[int, int, Side, Maps], Maps],
     combine: Callable[[tuple[Side, Side], Maps, Maps], Maps],
     join: Callable[[Sequence[int], Sequence[Maps]], Maps],
+    rectify: Callable[[Maps], Maps] = F.relu,
 ) -> Maps:
     """Compute the output of a cell; what several nodes do alike and without weights (ReLU, pools) is done once.
 
@@ -82,6 +83,7 @@ def run_cell(
             convolution comes rectified.
         combine: (both sides, their outputs) -> the node.
         join: (numbers of the ends, their maps) -> output of the cell.
+        rectify: ReLU of an input, which other cells may read as well.
     """
     maps = [older, newer]
     rectified: dict[int, Maps] = {}
@@ -93,7 +95,7 @@ def run_cell(
         x = maps[side.source]
         if side.op.startswith("sep"):
             if side.source not in rectified:
-                rectified[side.source] = F.relu(x)
+                rectified[side.source] = rectify(x) if side.source < INPUTS else F.relu(x)
             x = rectified[side.source]
         y = operate(node, number, side, x)
         if side.op.endswith("pool"):

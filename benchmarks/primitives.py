@@ -1,0 +1,187 @@
+"""The primitive operations that a step cannot do without, each timed alone, with the gradients that the step needs.
+
+Of an image network they are read off a forward pass: convolutions, batch norms (with their ReLU), poolings and the classifier,
+each in the better of two memory layouts; and outside of these ReLUs, sums of maps, concatenations and convolutions with a
+gathered weight. Of the recurrent cell they follow from its wiring: matrix products, activations with their gates, and the
+softmax over the vocabulary.
+"""
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from enas.nn.blocks import Pool
+from enas.nn.norm import BatchNorm
+from enas.spaces.rnn.cell import groups
+from enas.spaces.rnn.wiring import Cell
+
+Clock = Callable[[], float]
+Key = tuple[str, str, tuple[tuple[int, ...], ...]]
+LEAVES = (nn.Conv2d, nn.Linear, BatchNorm, Pool)
+BETWEEN = {
+    F.relu: "relu", torch.relu: "relu", Tensor.relu_: "relu",
+    Tensor.add: "sum", Tensor.add_: "sum", Tensor.__add__: "sum", torch.cat: "cat", F.conv2d: "gathered",
+}  # fmt: skip
+LAYOUTS = (torch.channels_last, torch.contiguous_format)
+
+
+def milliseconds(
+    run: Callable[[], object], clock: Clock = time.perf_counter, *, least: int = 3, most: int = 15
+) -> float:
+    """Median time of a call after one that warms up; quick calls are repeated more often."""
+    run()
+    times: list[float] = []
+    while len(times) < least or (len(times) < most and sum(times) < 0.1):
+        begin = clock()
+        run()
+        times.append(clock() - begin)
+    return 1e3 * statistics.median(times)
+
+
+class ImagePrimitives(TorchFunctionMode):
+    """Counts the primitives of forward passes made inside of `with`, and times each alone."""
+
+    def __init__(self, network: nn.Module, clock: Clock) -> None:
+        super().__init__()
+        self.clock, self.counts, self._inside = clock, Counter[Key](), 0
+        self._modules: dict[Key, nn.Module] = {}
+        self._times: dict[tuple[Key, bool], float] = {}
+        for module in network.modules():
+            if isinstance(module, LEAVES):
+                module.register_forward_pre_hook(self._enter)
+                module.register_forward_hook(self._leave)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Note an operation between the modules."""
+        name = BETWEEN.get(func)
+        if name is not None and not self._inside:
+            tensors = args[0] if name == "cat" else args[:2]
+            shapes = tuple(tuple(x.shape) for x in tensors if isinstance(x, Tensor))
+            if name in ("relu", "cat", "gathered") or len(shapes) == 2:
+                self.counts[name, "", shapes[:1] if name == "relu" else shapes] += 1
+        return func(*args, **(kwargs or {}))
+
+    def sum(self, counts: Counter[Key], *, backward: bool) -> float:
+        """Milliseconds of all counted operations."""
+        return sum(count * self._time(key, backward) for key, count in counts.items())
+
+    def _enter(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._inside += 1
+
+    def _leave(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        self._inside -= 1
+        key = (type(module).__name__, module.extra_repr(), (tuple(inputs[0].shape),))
+        self._modules.setdefault(key, module)
+        self.counts[key] += 1
+
+    def _time(self, key: Key, backward: bool) -> float:
+        if (key, backward) not in self._times:
+            layouts = LAYOUTS if len(key[2][0]) == 4 else LAYOUTS[1:]
+            self._times[key, backward] = min(self._alone(key, backward, layout) for layout in layouts)
+        return self._times[key, backward]
+
+    def _alone(self, key: Key, backward: bool, layout: torch.memory_format) -> float:
+        name, _, shapes = key
+        run: Callable[..., Tensor]
+        if key in self._modules:
+            run = self._modules[key]
+        else:
+            run = {"relu": F.relu, "sum": torch.add, "gathered": F.conv2d, "cat": lambda *x: torch.cat(x, 1)}[name]
+        if len(shapes) > 1 and len(shapes[0]) != 4:
+            layout = torch.contiguous_format
+        maps = [torch.randn(shape).contiguous(memory_format=layout) for shape in shapes]
+        first = name == "Conv2d" and shapes[0][1] == 3  # the stem: images have no gradient
+        wanted = [] if first else [x.requires_grad_() for x in maps]
+        if key in self._modules:
+            wanted += list(self._modules[key].parameters())
+        with torch.no_grad():
+            g = torch.randn_like(run(*maps))
+
+        def both() -> None:
+            torch.autograd.grad(run(*maps), wanted, g)
+
+        def forward() -> None:
+            with torch.no_grad():
+                run(*maps)
+
+        return milliseconds(both if backward else forward, self.clock)
+
+
+class CellPrimitives:
+    """Times the primitives of the recurrent cell over a window of `places` words in `batch` texts."""
+
+    def __init__(self, clock: Clock, *, places: int, batch: int, width: int, vocabulary: int) -> None:
+        self.clock, self.places, self.batch, self.width, self.vocabulary = clock, places, batch, width, vocabulary
+        self._times: dict[tuple[Any, ...], float] = {}
+
+    def sum(self, cell: Cell, *, backward: bool) -> float:
+        """Milliseconds of all of a cell's primitives."""
+        n, b, h, v = self.places * self.batch, self.batch, self.width, self.vocabulary
+        total = self._products([(n, h, 2 * h, 1), (n, h, v, 1)], backward) + self._softmax(backward)
+        for group in groups(cell):
+            outputs = 2 * h * len(group.members)
+            total += self.places * self._product(b, h, outputs)
+            if backward:
+                total += self.places * self._product(b, outputs, h) + self._product(h, n, outputs)
+            total += self.places * sum(
+                self._gate(operation, stop - start, backward) for operation, start, stop in group.runs
+            )
+        return total
+
+    def _products(self, sizes: Iterable[tuple[int, int, int, int]], backward: bool) -> float:
+        forms = [(m, k, n) for m, k, n, _ in sizes]
+        if backward:
+            forms += [form for m, k, n in list(forms) for form in ((m, n, k), (k, m, n))]
+        return sum(self._product(*form) for form in forms)
+
+    def _product(self, m: int, k: int, n: int) -> float:
+        return self._timed(("product", m, k, n), lambda: self._make_product(m, k, n))
+
+    def _make_product(self, m: int, k: int, n: int) -> Callable[[], object]:
+        left, right, out = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
+        return lambda: torch.mm(left, right, out=out)
+
+    def _gate(self, operation: str, members: int, backward: bool) -> float:
+        return self._timed(
+            ("gate", operation, members, backward), lambda: self._make_gate(operation, members, backward)
+        )
+
+    def _make_gate(self, operation: str, members: int, backward: bool) -> Callable[[], object]:
+        shape = (self.batch, members * self.width)
+        x, gate, source, g = (torch.randn(shape) for _ in range(4))
+        activate = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": lambda x: x}[
+            operation
+        ]
+        aten = torch.ops.aten
+        slope = {
+            "tanh": aten.tanh_backward, "relu": lambda g, y: aten.threshold_backward(g, y, 0),
+            "sigmoid": aten.sigmoid_backward, "identity": lambda g, y: g,
+        }[operation]  # fmt: skip
+
+        def run() -> None:
+            torch.lerp(source, activate(x), torch.sigmoid(gate))
+            if backward:
+                slope(g * gate, x)
+                aten.sigmoid_backward((x - source) * g, gate)
+
+        return run
+
+    def _softmax(self, backward: bool) -> float:
+        def make() -> Callable[[], object]:
+            logits = torch.randn(self.places * self.batch, self.vocabulary)
+            return lambda: F.log_softmax(logits, dim=1).exp_() if backward else F.log_softmax(logits, dim=1)
+
+        return self._timed(("softmax", backward), make)
+
+    def _timed(self, key: tuple[Any, ...], make: Callable[[], Callable[[], object]]) -> float:
+        if key not in self._times:
+            with torch.no_grad():
+                self._times[key] = milliseconds(make(), self.clock)
+        return self._times[key]

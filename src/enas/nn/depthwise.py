@@ -1,0 +1,122 @@
+"""Depthwise convolution whose gradients are fast on processors in channels-last memory format.
+
+PyTorch's gradient of a 5x5 kernel takes a general way there that is many times slower than the one for kernels of at most three
+columns, and the gradient of the input has a slower kernel than the convolution itself. So here the gradient of five columns is
+put together from two gradients of three, and that of the input is a convolution with the kernel turned around
+(`docs/performance.md`). Results differ from PyTorch's by rounding only.
+"""
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+PART = 2**19
+"""Numbers of a map that are shifted at once: a copy that stays in the processor's cache."""
+
+Map = Float[Tensor, "B C H W"]
+Kernels = Float[Tensor, "C 1 k l"]
+
+
+class DepthwiseConv(nn.Conv2d):
+    """A `torch.nn.Conv2d` with one kernel a channel and no bias."""
+
+    def __init__(self, channels: int, kernel: int, *, stride: int = 1) -> None:
+        """Make the kernels; `kernel` is odd, and at stride 1 the size stays."""
+        super().__init__(channels, channels, kernel, stride, padding=kernel // 2, groups=channels, bias=False)
+
+    def forward(self, input: Map) -> Float[Tensor, "B C h w"]:
+        """Convolve each channel with its kernel."""
+        if torch.is_grad_enabled() and self.stride == (1, 1) and _gradient_is_slow(input):
+            return cast(Tensor, _Depthwise.apply(input, self.weight))
+        return super().forward(input)
+
+
+def separable(x: Map, depthwise: nn.Conv2d, pointwise: nn.Conv2d) -> Float[Tensor, "B F h w"]:
+    """A depthwise convolution and the 1x1 convolution of its result.
+
+    The map between them is not kept for the gradient but computed again, which costs little and saves a fifth of the memory of
+    a search in the micro space.
+    """
+    if torch.is_grad_enabled() and depthwise.stride == (1, 1) and _gradient_is_slow(x):
+        return cast(Tensor, _Separable.apply(x, depthwise.weight, pointwise.weight, depthwise, pointwise))
+    return cast(Tensor, pointwise(depthwise(x)))
+
+
+def _gradient_is_slow(x: Tensor) -> bool:
+    plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    return plain and x.is_contiguous(memory_format=torch.channels_last) and not torch.compiler.is_compiling()
+
+
+class _Depthwise(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _same_size(x, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors  # type: ignore[attr-defined]
+        g = gradients[0].contiguous(memory_format=torch.channels_last)
+        into_x, into_weight = ctx.needs_input_grad  # type: ignore[attr-defined]
+        dx = _same_size(g, weight.flip(2, 3)) if into_x else None
+        return dx, _weight_gradient(g, x, weight) if into_weight else None
+
+
+class _Separable(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, x: Tensor, kernels: Tensor, weight: Tensor, depthwise: nn.Conv2d, pointwise: nn.Conv2d
+    ) -> Tensor:
+        ctx.save_for_backward(x, kernels, weight)
+        return cast(Tensor, pointwise(depthwise(x)))
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: FunctionCtx, *gradients: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
+        x, kernels, weight = ctx.saved_tensors  # type: ignore[attr-defined]
+        into_x, into_kernels, into_weight, *_ = ctx.needs_input_grad  # type: ignore[attr-defined]
+        g = gradients[0].contiguous(memory_format=torch.channels_last)
+        between = _same_size(x, kernels)
+        g, g_weight, _ = torch.ops.aten.convolution_backward(
+            g, between, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, into_weight, False]
+        )
+        del between
+        dx = _same_size(g, kernels.flip(2, 3)) if into_x else None
+        return dx, _weight_gradient(g, x, kernels) if into_kernels else None, g_weight, None, None
+
+
+def _same_size(x: Map, weight: Kernels) -> Map:
+    return F.conv2d(x, weight, padding=weight.shape[-1] // 2, groups=len(weight))
+
+
+def _weight_gradient(g: Map, x: Map, weight: Kernels) -> Kernels:
+    if weight.shape[-1] != 5:
+        return _gradient_of(g, x, weight, columns=weight.shape[-1] // 2)
+    total = torch.zeros_like(weight)
+    images = max(PART // x[0].numel(), 1)
+    wide = (min(images, len(x)), *x.shape[1:3], x.shape[3] + 2)
+    # Columns 0 to 2 of the kernel read the map shifted to the right, columns 2 to 4 the map shifted to the left.
+    for kept, place in ((slice(0, 3), slice(2, None)), (slice(3, 5), slice(None, -2))):
+        shifted = torch.empty(wide, dtype=x.dtype, memory_format=torch.channels_last).zero_()
+        for part_g, part_x in zip(g.split(images), x.split(images), strict=True):
+            shifted[: len(part_x), ..., place].copy_(part_x)
+            part = _gradient_of(part_g, shifted[: len(part_x)], weight[..., :3], columns=0)
+            total[..., kept] += part[..., kept.start - 5 :] if kept.start else part
+    return total
+
+
+def _gradient_of(g: Map, x: Float[Tensor, "B C H U"], weight: Kernels, *, columns: int) -> Kernels:
+    """PyTorch's gradient of a kernel, with that many columns of zeros at the left and right of the map."""
+    padding = [weight.shape[-2] // 2, columns]
+    mask = [False, True, False]
+    gradients = torch.ops.aten.convolution_backward(
+        g, x, weight, None, [1, 1], padding, [1, 1], False, [0, 0], len(weight), mask
+    )
+    return cast(Tensor, gradients[1])
