@@ -181,7 +181,7 @@ def main() -> None:
 def report(result: dict[str, Any], console: Console) -> None:
     """Print one table."""
     table = Table(title=f"{result['space']}, preset {result['preset']}")
-    for name in ("variant", "seeds", "true accuracy", "better ones", "tau, last epoch", "seconds"):
+    for name in ("variant", "n", "true accuracy", "better ones", "tau, last epoch", "s"):
         table.add_column(name, justify="left" if name == "variant" else "right", no_wrap=True)
     for name, entry in result["variants"].items():
         runs = entry["runs"]

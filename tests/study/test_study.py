@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from enas.architecture import Architecture
+from enas.cli import main
 from enas.config import DataConfig, SearchConfig, TrainConfig
 from enas.errors import DataError, RunError
 from enas.ranking import kendall
@@ -258,3 +259,20 @@ def test_the_estimate_of_a_training_is_kept(tmp_path: Path) -> None:
     longer = replace(TRAIN, train=replace(TRAIN.train, epochs=50))
     assert stored_seconds(MACRO, SIZE, longer, tmp_path, runtime(tmp_path / "cache")) > 5 * first
     assert Run(tmp_path, {}).read_json("timed.json")["settings"]["train"]["epochs"] == 50
+
+
+def test_the_command_line_hands_a_space_to_the_comparison(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "table.json"
+    table.write_text(json.dumps(VALUES))
+    words = f"compare macro --preset demo --methods random --random 2 --seeds 4 --layers 1 --table {table}"
+    assert main([*words.split(), "--out", str(tmp_path / "out"), "--train-epochs", "1", "--network-filters", "2"]) == 0
+    data = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert data["methods"]["random"]["mean"] == max(
+        VALUES[str(OPERATIONS.index(str(architecture.choices["layer0.op"])))]
+        for architecture in draw_uniformly(MACRO, SIZE, 2, seed=4)
+    )
+    assert data["correlations"] == []
+    assert data["cost"] is None
+    assert "compare.json" in capfd.readouterr().out
+    assert main(["compare", "macro", "--methods", "darts"]) == 2
+    assert "unknown method 'darts'" in capfd.readouterr().err
