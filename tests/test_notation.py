@@ -109,3 +109,23 @@ def test_what_cannot_be_converted_gets_one_line(
     assert len(lines) == 1
     assert words in lines[0]
     assert not Path("x").exists()
+
+
+@pytest.mark.parametrize(
+    ("space", "text"),
+    [
+        ("nasbench-macro", "02012100"),
+        ("nasbench201", "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"),
+    ],
+)
+def test_short_forms_are_notations_too(
+    space: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, back = tmp_path / "architecture.json", tmp_path / "back.txt"
+    assert main(["convert", "--from", space, text, "-o", str(file)]) == 0
+    assert Architecture.load(file).space == space
+    assert main(["convert", str(file), "--to", "string", "-o", str(back)]) == 0
+    assert back.read_text() == text + "\n"
+    capsys.readouterr()
+    assert main(["convert", "--from", space, "0123", "-o", str(file)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

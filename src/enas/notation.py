@@ -27,6 +27,40 @@ class Notation:
     """architecture -> text, with a line's end. Raises ArchitectureError when the notation cannot say it."""
 
 
+@dataclass(frozen=True)
+class Strings:
+    """The short form in which papers and tables of benchmarks write the architectures of a space, such as "02012100"."""
+
+    write: Callable[[Architecture], str]
+    """architecture -> its string, the same for equal architectures. Raises ArchitectureError when it is not of the space."""
+    read: Callable[[str], Architecture]
+    """The inverse. Raises ArchitectureError when the text is not such a string."""
+
+
+def one_line(strings: Strings, what: str) -> Notation:
+    """The notation "string" of a space that has a short form.
+
+    Args:
+        strings: The short form.
+        what: What it looks like, in a few words.
+    """
+
+    def recognises(text: str) -> bool:
+        try:
+            strings.read(text.strip())
+        except ArchitectureError:
+            return False
+        return True
+
+    def read(text: str, where: str) -> Architecture:
+        try:
+            return strings.read(text.strip())
+        except ArchitectureError as error:
+            raise ArchitectureError(f"{where}: {error}") from error
+
+    return Notation("string", what, recognises, read, lambda architecture: strings.write(architecture) + "\n")
+
+
 def are_numbers(text: str) -> bool:
     """Whether a text holds whole numbers and nothing else, parted by blanks, commas or brackets."""
     words = _words(text)

@@ -9,7 +9,7 @@ from torch import nn
 from enas.architecture import Architecture
 from enas.config import ControllerConfig, SearchConfig, TrainConfig
 from enas.decisions import Step
-from enas.notation import Notation
+from enas.notation import Notation, Strings
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,6 @@ class FollowsProgress(Protocol):
 
     def set_progress(self, fraction: float) -> None:
         """Take note of the share of all training steps that is over when this step is: above 0, and 1 at the last step."""
-
-
-@dataclass(frozen=True)
-class Strings:
-    """The short form in which papers and tables of benchmarks write the architectures of a space, such as "02012100"."""
-
-    write: Callable[[Architecture], str]
-    """architecture -> its string, the same for equal architectures. Raises ArchitectureError when it is not of the space."""
-    read: Callable[[str], Architecture]
-    """The inverse. Raises ArchitectureError when the text is not such a string."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from enas.space import Space, Strings
+from enas.notation import Strings, one_line
+from enas.space import Space
 from enas.spaces.nasbench201.network import NasBench201NetworkConfig, Network
 from enas.spaces.nasbench201.presets import PRESETS
 from enas.spaces.nasbench201.steps import SIZE, steps
@@ -16,6 +17,7 @@ def _size(config: NasBench201SupernetConfig) -> Mapping[str, int]:
     return SIZE
 
 
+STRINGS = Strings(write_string, read_string)
 SPACE = Space(
     name=NAME,
     task=ImageTask,
@@ -28,6 +30,7 @@ SPACE = Space(
     wiring=wiring,
     presets=PRESETS,
     published={},
-    strings=Strings(write_string, read_string),
+    strings=STRINGS,
+    notations=(one_line(STRINGS, "the benchmark's string, as in |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"),),
 )
 """What the rest of the program knows of this space."""

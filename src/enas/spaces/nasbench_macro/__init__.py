@@ -5,7 +5,8 @@ All of its 6,561 architectures were trained on CIFAR-10 and their accuracies pub
 
 from collections.abc import Mapping
 
-from enas.space import Space, Strings
+from enas.notation import Strings, one_line
+from enas.space import Space
 from enas.spaces.nasbench_macro.network import NasBenchMacroNetworkConfig, Network
 from enas.spaces.nasbench_macro.presets import PRESETS
 from enas.spaces.nasbench_macro.steps import SIZE, steps
@@ -19,6 +20,7 @@ def _size(config: NasBenchMacroSupernetConfig) -> Mapping[str, int]:
     return SIZE
 
 
+STRINGS = Strings(write_string, read_string)
 SPACE = Space(
     name=NAME,
     task=ImageTask,
@@ -31,6 +33,7 @@ SPACE = Space(
     wiring=wiring,
     presets=PRESETS,
     published={},
-    strings=Strings(write_string, read_string),
+    strings=STRINGS,
+    notations=(one_line(STRINGS, "eight digits from 0 to 2, as in 02012100"),),
 )
 """What the rest of the program knows of this space."""
