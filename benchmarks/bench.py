@@ -49,9 +49,8 @@ def table(results: Path) -> str:
             unit, rate = next((key, value) for key, value in row.items() if key.endswith("_per_second"))
             memory = f"{row['peak_memory_gb']:.2f} GB" if "peak_memory_gb" in row else ""
             shown = f"{rate:,.1f} {unit.removesuffix('_per_second')}/s"
-            lines.append(
-                f"{label:9} {phase:11} {row['step_ms']:9.0f} {shown:>24} {row['ratio']:6.2f} {row['data_share']:7.2%} {memory:>8}"
-            )
+            figures = f"{row['step_ms']:9.0f} {shown:>24} {row['ratio']:6.2f} {row['data_share']:7.2%}"
+            lines.append(f"{label:9} {phase:11} {figures} {memory:>8}")
         row = result["controller"]
         lines.append(
             f"{'':9} scoring over bare forward pass {row['over_forward']:.2f}; "
