@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from enas.errors import RunError
-from enas.files import replacing, write_bytes, write_errors, write_text
+from enas.files import read_lines, replacing, write_bytes, write_errors, write_text
 
 
 @pytest.fixture
@@ -137,3 +137,12 @@ def test_errors_that_are_not_the_systems_pass_through() -> None:
 
     with pytest.raises(ValueError, match=r"^mine$"):
         fail()
+
+
+def test_lines_of_json_come_back_and_a_damaged_one_is_refused(folder: Path) -> None:
+    assert read_lines(folder / "none.jsonl") == []
+    write_text(folder / "log.jsonl", '{"step": 1}\n{"step": 2, "x": [1.5]}\n')
+    assert read_lines(folder / "log.jsonl") == [{"step": 1}, {"step": 2, "x": [1.5]}]
+    write_text(folder / "log.jsonl", '{"step": 1}\n{"st')
+    with pytest.raises(RunError, match=r"log.jsonl is damaged: a line of it is not JSON$"):
+        read_lines(folder / "log.jsonl")

@@ -298,3 +298,13 @@ def test_a_choice_that_may_be_none_is_read() -> None:
 def test_a_number_that_is_not_finite_is_refused_in_json_as_on_the_command_line(value: float) -> None:
     with pytest.raises(UsageError):
         from_dict(TrainConfig, {**asdict(TrainConfig()), "lr_max": value}, "f")
+
+
+def test_two_groups_with_the_same_fields_are_told_apart_by_a_prefix() -> None:
+    made = Parser(prog="enas brew")
+    add_flags(made, Settings())
+    add_flags(made, Settings(), prefix="guest-")
+    words = ["--cups", "5", "--guest-cups=7", "--no-guest-milk", "--guest-guest", "none"]
+    options = made.parse_args(normalise(words))
+    assert collect(options, Settings()) == Settings(cups=5)
+    assert collect(options, Settings(milk=True), prefix="guest-") == Settings(cups=7, guest=None)

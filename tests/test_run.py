@@ -145,3 +145,12 @@ def test_random_numbers_go_on_where_they_were(run: Run) -> None:
         restore_rng(loaded["rng"], other)
         assert torch.equal(torch.rand(3, generator=other), expected[0])
         assert torch.equal(torch.rand(3), expected[1])
+
+
+def test_probes_are_cut_back_with_the_other_logs(run: Run) -> None:
+    run.log_probes(1, {"uniform": {"codes": [[0, 1]], "scores": [0.5]}})
+    run.save({})
+    run.log_probes(2, {"uniform": {"codes": [[0, 1]], "scores": [0.25]}})
+    run.load()
+    (line,) = (run.path / "probes.jsonl").read_text().splitlines()
+    assert json.loads(line) == {"step": 1, "uniform": {"codes": [[0, 1]], "scores": [0.5]}}

@@ -6,7 +6,7 @@ import statistics
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Protocol, final
+from typing import Final, Protocol, final, runtime_checkable
 
 from enas import commands
 from enas.architecture import Architecture
@@ -29,6 +29,7 @@ TIMED_ARCHITECTURES: Final = 3
 TIMED: Final = "timed.json"
 
 
+@runtime_checkable
 class Truth(Protocol):
     """The true figures of architectures."""
 

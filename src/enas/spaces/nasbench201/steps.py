@@ -9,7 +9,7 @@ NODES = 4
 """Nodes of the cell: 0 is its input, 3 its output."""
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """In the benchmark's order."""
-VOCABULARY = Vocabulary(OPERATIONS)
+VOCABULARY = Vocabulary(OPERATIONS, parameter_free=("none", "skip_connect", "avg_pool_3x3"))
 SIZE = {"nodes": NODES}
 EDGES = tuple((target, source) for target in range(1, NODES) for source in range(target))
 """Pairs of node and node that it reads, in the order of the benchmark's strings."""
