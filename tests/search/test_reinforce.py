@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from enas.config import ControllerConfig, SearchConfig
-from enas.controller import Controller
-from enas.search.reinforce import Baseline, policy_loss
+from enas.controller import Controller, Sample
+from enas.search.reinforce import SMALLEST_SPREAD, Baseline, policy_loss, policy_optimizer, update
 from enas.spaces.macro.steps import steps
 
 
@@ -52,3 +52,69 @@ def test_policy_learns_a_problem_with_a_known_answer() -> None:
     assert (codes[:, op_columns] == 3).double().mean().item() > 0.75
     skips = [column for column in range(codes.shape[1]) if column not in op_columns]
     assert codes[:, skips].double().mean().item() == pytest.approx(0.4, abs=0.08)
+
+
+def controller_and_sample(n: int = 4) -> tuple[Controller, Sample]:
+    torch.manual_seed(0)
+    controller = Controller(steps({"layers": 3}), ControllerConfig())
+    return controller, controller(n, generator=torch.Generator().manual_seed(1))
+
+
+def test_leave_one_out_subtracts_the_mean_of_the_others() -> None:
+    _, sample = controller_and_sample()
+    config = SearchConfig(entropy_weight=0.0, skip_weight=0.0, baseline="leave_one_out")
+    scores = [0.2, 0.9, 0.5, 0.4]
+    loss, figures = policy_loss(sample, scores, Baseline(0.9), config)
+    expected = [0.2 - 1.8 / 3, 0.9 - 1.1 / 3, 0.5 - 1.5 / 3, 0.4 - 1.6 / 3]
+    products = [-p * a for p, a in zip(sample.log_prob.tolist(), expected, strict=True)]
+    assert loss.item() == pytest.approx(sum(products) / 4, rel=1e-5)
+    assert figures["controller/advantage"] == pytest.approx(0, abs=1e-9)
+
+
+def test_normalised_advantages_do_not_depend_on_scale_and_are_zero_for_equals() -> None:
+    _, sample = controller_and_sample()
+    config = SearchConfig(entropy_weight=0.0, skip_weight=0.0, baseline="leave_one_out", normalise_advantage=True)
+    scores = [0.2, 0.9, 0.5, 0.4]
+    loss, _ = policy_loss(sample, scores, Baseline(0.9), config)
+    spread = torch.tensor(scores).std(correction=0).item() + SMALLEST_SPREAD
+    centred = [(score - 0.5) * 4 / 3 / spread for score in scores]
+    products = [-p * a for p, a in zip(sample.log_prob.tolist(), centred, strict=True)]
+    assert loss.item() == pytest.approx(sum(products) / 4, abs=1e-5)
+    tenth, _ = policy_loss(sample, [0.5 + score / 10 for score in scores], Baseline(0.9), config)
+    assert tenth.item() == pytest.approx(loss.item(), rel=0.01, abs=1e-5)
+    equal, _ = policy_loss(sample, [0.5] * 4, Baseline(0.9), config)
+    assert equal.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_one_update_is_one_step_on_the_loss() -> None:
+    config = SearchConfig(controller_lr=0.01)
+    scores, results = [0.2, 0.9, 0.5, 0.4], []
+    for by_hand in (True, False):
+        controller, sample = controller_and_sample()
+        optimizer, baseline = policy_optimizer(controller, config), Baseline(0.9)
+        if by_hand:
+            loss, _ = policy_loss(sample, scores, baseline, config)
+            loss.backward()
+            optimizer.step()
+        else:
+            update(controller, optimizer, sample, scores, baseline, config)
+        results.append(torch.cat([p.detach().flatten() for p in controller.parameters()]))
+    assert torch.equal(*results)
+
+
+def test_reused_rewards_move_further_but_gain_nothing_beyond_the_clip() -> None:
+    """With many steps the ratios of the rewarded architectures stop near 1 + clip, not at the largest there could be."""
+    scores, moved = [0.2, 0.9, 0.5, 0.4], {}
+    for steps_each, clip in ((1, 0.2), (60, 0.2), (60, 10.0)):
+        config = SearchConfig(
+            controller_lr=0.003, controller_epsilon=1e-8, entropy_weight=0.0, skip_weight=0.0,
+            baseline="leave_one_out", policy_updates=steps_each, policy_clip=clip,
+        )  # fmt: skip
+        controller, sample = controller_and_sample()
+        old = sample.log_prob.detach()
+        update(controller, policy_optimizer(controller, config), sample, scores, Baseline(0.9), config)
+        with torch.no_grad():
+            moved[steps_each, clip] = (controller(4, codes=sample.codes).log_prob - old).exp()[1].item()
+    assert 1 < moved[1, 0.2] < moved[60, 0.2] < moved[60, 10.0]
+    assert moved[60, 0.2] < 1.6
+    assert moved[60, 10.0] > 2

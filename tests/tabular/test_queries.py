@@ -85,3 +85,11 @@ def test_the_goal_ends_and_is_counted() -> None:
     with pytest.raises(FinishedError):
         queries((1,))
     assert list(queries.asked) == [(0,), (1,)]
+
+
+def test_nothing_left_to_ask_for_ends_too() -> None:
+    queries = Queries({(0,): 1.0, (1,): 2.0}, budget=2)
+    assert queries((0,)) == 1
+    with pytest.raises(FinishedError):
+        queries((1,))
+    assert len(queries.asked) == 2

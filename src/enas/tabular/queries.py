@@ -84,12 +84,12 @@ class Queries:
         """The accuracy of an architecture, in percent.
 
         Raises:
-            FinishedError: it would be one query too many, or the goal is reached.
+            FinishedError: it would be one query too many, or the goal is reached, or nothing is left to ask for.
         """
         if codes not in self.asked:
             if len(self.asked) == self.budget:
                 raise FinishedError
             self.asked[codes] = self.values[codes]
-            if self.asked[codes] >= self.goal:
+            if self.asked[codes] >= self.goal or len(self.asked) == len(self.values):
                 raise FinishedError
         return self.asked[codes]
