@@ -26,6 +26,7 @@ VERBS = {
     "train": "train RUN|FILE|published:NAME|random:SPACE[:SEED]: one architecture from scratch",
     "test": "test RUN: accuracy or perplexity of a trained network on the test split",
     "draw": "draw RUN|FILE|published:NAME -o FILE.svg|png|pdf: a picture of an architecture",
+    "export": "export RUN -o FILE.pt2|onnx|safetensors: the trained network for use elsewhere",
     "convert": "convert FILE -o FILE: a cell from the dag.json of ENAS-pytorch to architecture.json, or back",
     "compare": "compare RUN: train the found and some random architectures alike",
     "demo": "demo: all of it on the embedded digits, in a minute or two",
@@ -63,6 +64,7 @@ def _run(arguments: list[str]) -> int:
         "train": _train,
         "test": _test,
         "draw": _draw,
+        "export": _export,
         "convert": _convert,
         "compare": _compare,
         "demo": _demo,
@@ -131,11 +133,11 @@ def _search(arguments: list[str]) -> None:
 
     subject, known = _first(arguments, "search", "a SPACE")
     space = load(subject or "macro")
-    out = known.out or Path("runs") / f"{space.name}-{known.preset or space.default_preset}"
+    out = known.out or Path("runs") / f"{space.label}-{known.preset or space.default_preset}"
     if known.resume and known.preset is None and (out / "config.json").is_file():
         defaults = SearchSettings.from_json(Run.open(out).settings, str(out))
     else:
-        defaults = SearchSettings.from_preset(space, known.preset or "cpu", DataConfig())
+        defaults = SearchSettings.from_preset(space, known.preset or space.default_preset, DataConfig())
     parser = _parser("search", positional="SPACE", out=True)
     parser.add_argument("--preset", help=f"{', '.join(space.presets)} (default: {space.default_preset})")
     parts = ("data", "supernet", "controller", "search", "augment")
@@ -212,6 +214,15 @@ def _draw(arguments: list[str]) -> None:
     from enas import commands
 
     commands.draw(options.subject, options.output, _runtime(options))
+
+
+def _export(arguments: list[str]) -> None:
+    parser = _parser("export", positional="RUN")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="file to write: .pt2, .onnx or .safetensors")
+    options = parser.parse_args(arguments)
+    from enas import commands
+
+    commands.export(Path(options.subject), options.output, _runtime(options))
 
 
 def _convert(arguments: list[str]) -> None:

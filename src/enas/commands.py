@@ -6,10 +6,15 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
+import torch
+
 from enas import draw as drawing
+from enas import export as exporting
 from enas.architecture import Architecture
 from enas.errors import RunError, UsageError
 from enas.files import write_text
+from enas.interface import INTERFACE, interface_of
+from enas.interface import to_json as interface_json
 from enas.progress import reading
 from enas.run import Run
 from enas.runtime import Runtime
@@ -24,6 +29,7 @@ from enas.train import loop as train_loop
 from enas.train import setup as train_setup
 from enas.train.setup import TrainObjects, TrainSettings
 from enas.train.test import test as test_network
+from enas.trained import load as load_trained
 from enas.weights import load_weights
 
 Settings = TypeVar("Settings", SearchSettings, TrainSettings)
@@ -103,6 +109,9 @@ def train(
     objects = _training(settings, source.architecture, source.where, runtime)
     run = run or Run.create(out, settings.to_json())  # not before all is known to fit
     source.architecture.save(file)
+    interface = interface_of(objects.task, settings.data.level)
+    if interface is not None:
+        run.write_json(INTERFACE, interface_json(interface))
     for note in objects.task.notes:
         runtime.say(note)
     parameters = sum(p.numel() for p in objects.network.parameters())
@@ -143,6 +152,16 @@ def draw(text: str, output: Path, runtime: Runtime) -> None:
     source = find(text)
     drawing.draw(source.space.wiring(source.architecture), output)
     runtime.say(f"drawn: {output}")
+
+
+def export(path: Path, output: Path, runtime: Runtime) -> None:
+    """Write the trained network of a run for use elsewhere.
+
+    Raises:
+        EnasError: the folder is not that of a training, the suffix is unknown, or a package is missing.
+    """
+    exporting.export(load_trained(path, torch.device("cpu")), output)
+    runtime.say(f"exported: {output}")
 
 
 def convert(text: str, output: Path, runtime: Runtime) -> None:

@@ -84,6 +84,9 @@ def add_flags(
         defaults: The instance whose values are the defaults.
         title: Heading in the help; None: the first line of the class's docstring.
         skip: Fields that get no flag.
+
+    Raises:
+        UsageError: two flags would have one name.
     """
     kind = type(defaults)
     hints, helps = get_type_hints(kind), _field_docstrings(kind)
@@ -91,7 +94,10 @@ def add_flags(
     for item in dataclasses.fields(kind):  # type: ignore[arg-type]  # an instance of a dataclass, by contract
         if item.name in skip:
             continue
-        flag = "--" + item.name.replace("_", "-")
+        flag, no = ("--" + prefix + item.name.replace("_", "-") for prefix in ("", "no-"))
+        if flag in parser._option_string_actions or (hints[item.name] is bool and no in parser._option_string_actions):
+            owner = next(base for base in kind.__mro__ if item.name in base.__dict__.get("__annotations__", {}))
+            raise UsageError(f"{owner.__name__}.{item.name}: there is another flag {flag} already; rename the field")
         value = getattr(defaults, item.name)
         shown = "none" if value is None else value
         text = f"{helps.get(item.name, '')} (default: {shown})".replace("%", "%%")
@@ -100,7 +106,6 @@ def add_flags(
                 flag, dest=item.name, nargs="?", const=True, type=_Reader(flag, bool), default=argparse.SUPPRESS,
                 help=text, metavar="true|false",
             )  # fmt: skip
-            no = "--no-" + item.name.replace("_", "-")
             group.add_argument(
                 no, dest=item.name, action="store_false", default=argparse.SUPPRESS, help=argparse.SUPPRESS
             )
@@ -225,10 +230,18 @@ def _metavar(hint: Any) -> str:
 
 
 def _field_docstrings(kind: type) -> dict[str, str]:
-    """The string under each field in the source of a dataclass; empty where there is no source."""
+    """The string under each field in the source of a dataclass and its bases; empty where there is no source."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if dataclasses.is_dataclass(base):
+            found |= _own_field_docstrings(base)
+    return found
+
+
+def _own_field_docstrings(kind: type) -> dict[str, str]:
     try:
         source = textwrap.dedent(inspect.getsource(kind))
-    except (OSError, TypeError):
+    except (OSError, TypeError):  # made at run time, or typed in
         return {}
     body = ast.parse(source).body[0].body  # type: ignore[attr-defined]  # the source of a class is one ClassDef
     found = {}

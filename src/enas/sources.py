@@ -13,7 +13,7 @@ from enas.errors import RunError, UsageError
 from enas.run import Run
 from enas.search.scoring import Decoder
 from enas.search.setup import SearchSettings
-from enas.space import Space
+from enas.space import Space, file_and_attribute
 from enas.spaces import load, published
 from enas.train.setup import TrainSettings
 
@@ -75,7 +75,9 @@ def _load(path: Path) -> Architecture:
 
 
 def _random(text: str) -> Source:
-    name, _, seed = text.removeprefix("random:").partition(":")
+    name, _, seed = text.removeprefix("random:").rpartition(":")
+    if not name or file_and_attribute(f"{name}:{seed}") is not None and not seed.isdigit():  # of a space in a file
+        name, seed = text.removeprefix("random:"), ""
     if seed and not (seed.isascii() and seed.isdigit() and int(seed) < 2**62):
         raise UsageError(f"{text}: the seed must be a whole number, as in random:macro:1")
     space = load(name)
