@@ -16,9 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import enas
-from enas.own import (
-    Architecture, Bounds, Choice, Count, Decay, ImageSpec, Op, Recipe, Skips, Step, Vocabulary, own_space,
-)  # fmt: skip
+from enas.own import Architecture, Bounds, Choice, Count, Decay, ImageSpec, Op, Recipe, Skips, Step, Vocabulary, own_space
 
 # 1. Questions: what can be chosen.
 
@@ -157,14 +155,15 @@ def mlp(width: int, inner: int) -> nn.Sequential:
 
 # 3. The space: both together, and settings to begin with.
 
+FAST = {"lr_max": 0.3, "grad_clip": 5.0}  # without batch norm, large steps with a limit
 SPACE = own_space(
     questions=questions,
     model=Model,
     size=Size,
     config=Config,
     recipes={
-        "cpu": Recipe("cpu", size=Size(blocks=6), config=Config(width=64, patch=4)),
-        "demo": Recipe("demo", size=Size(blocks=3), search={"epochs": 10, "lr_first_cycle": 10}),
+        "cpu": Recipe("cpu", size=Size(blocks=6), config=Config(width=64, patch=4), search=FAST, train=FAST),
+        "demo": Recipe("demo", size=Size(blocks=3), search=FAST, train=FAST),
     },
 )
 

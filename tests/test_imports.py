@@ -8,7 +8,7 @@ from pathlib import Path
 import enas
 
 ORDER = (
-    ("errors",),
+    ("errors", "callable"),
     ("bounds",),
     ("config", "decisions", "files", "schedules"),
     ("flags",),
@@ -19,17 +19,23 @@ ORDER = (
     ("nn",),
     ("controller",),
     ("spaces",),
+    ("own",),
     ("weights", "progress", "interrupt", "rng"),
     ("run",),
     ("runtime",),
     ("search", "train"),
     ("sources",),
+    ("interface",),
+    ("trained",),
+    ("export",),
     ("layout",),
     ("picture",),
     ("draw",),
     ("commands",),
     ("compare",),
     ("demo",),
+    ("arguments",),
+    ("api",),
     ("cli",),
     ("__main__",),
 )

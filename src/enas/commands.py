@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import torch
 
-from enas import draw as drawing
-from enas import export as exporting
 from enas.architecture import Architecture
+from enas.draw import draw as draw_graph
 from enas.errors import RunError, UsageError
+from enas.export import export as export_network
 from enas.files import write_text
 from enas.interface import INTERFACE, interface_of
 from enas.interface import to_json as interface_json
@@ -150,7 +150,7 @@ def draw(text: str, output: Path, runtime: Runtime) -> None:
         EnasError: there is no such architecture, or the suffix is unknown.
     """
     source = find(text)
-    drawing.draw(source.space.wiring(source.architecture), output)
+    draw_graph(source.space.wiring(source.architecture), output)
     runtime.say(f"drawn: {output}")
 
 
@@ -160,7 +160,7 @@ def export(path: Path, output: Path, runtime: Runtime) -> None:
     Raises:
         EnasError: the folder is not that of a training, the suffix is unknown, or a package is missing.
     """
-    exporting.export(load_trained(path, torch.device("cpu")), output)
+    export_network(load_trained(path, torch.device("cpu")), output)
     runtime.say(f"exported: {output}")
 
 

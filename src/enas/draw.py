@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from enas.callable import make_callable
 from enas.errors import UsageError
 from enas.files import replacing
 from enas.layout import Point, positions, ranks, routed, rows, smooth, topological
@@ -240,3 +241,6 @@ def _legend(graph: Graph, room: float, at: Point) -> list[Mark]:
         (left, _), (right, _) = bounds(line)
         marks += [moved(mark, at[0] - (left + right) / 2, at[1] - 0.24 * i) for mark in line]
     return marks
+
+
+make_callable(__name__)

@@ -24,6 +24,7 @@ from torch.export import Dim, ExportedProgram
 from torch.utils import _pytree as pytree
 
 import enas
+from enas.callable import make_callable
 from enas.errors import RunError, UsageError
 from enas.files import write_bytes
 from enas.interface import ImageInterface, to_json
@@ -41,6 +42,9 @@ TOLERANCE = 1e-4
 
 class Classifier(nn.Module):
     """Pixels to logits: normalisation, then the network."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, network: nn.Module, interface: ImageInterface) -> None:
         super().__init__()
@@ -189,3 +193,6 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         log.setLevel(level)
+
+
+make_callable(__name__)

@@ -96,7 +96,7 @@ def add_flags(
             continue
         flag, no = ("--" + prefix + item.name.replace("_", "-") for prefix in ("", "no-"))
         if flag in parser._option_string_actions or (hints[item.name] is bool and no in parser._option_string_actions):
-            owner = next(base for base in kind.__mro__ if item.name in base.__dict__.get("__annotations__", {}))
+            owner = next(base for base in kind.__mro__ if item.name in inspect.get_annotations(base))
             raise UsageError(f"{owner.__name__}.{item.name}: there is another flag {flag} already; rename the field")
         value = getattr(defaults, item.name)
         shown = "none" if value is None else value

@@ -90,7 +90,8 @@ def from_json(data: object, where: str) -> Interface:
     kind = kinds[data["kind"]]
     if set(data) != set(kind.__dataclass_fields__):
         raise damaged
-    found = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    found = kind(**values)
     if not (_images_fit(found) if isinstance(found, ImageInterface) else _text_fits(found)):
         raise damaged
     return found

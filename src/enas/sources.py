@@ -1,5 +1,6 @@
 """Where an architecture comes from: a run, a file, a published name, or chance."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from enas.errors import RunError, UsageError
 from enas.run import Run
 from enas.search.scoring import Decoder
 from enas.search.setup import SearchSettings
-from enas.space import Space, file_and_attribute
+from enas.space import Space
 from enas.spaces import load, published
 from enas.train.setup import TrainSettings
 
@@ -39,13 +40,13 @@ def find(text: str) -> Source:
         EnasError: there is no such architecture.
     """
     if text.startswith("published:"):
-        return _alone(published(text.removeprefix("published:")), text)
+        return from_architecture(published(text.removeprefix("published:")), text)
     if text.startswith("random:"):
         return _random(text)
     path = Path(text)
     if path.is_dir():
         return _from_run(path)
-    return _alone(_load(path), str(path))
+    return from_architecture(_load(path), str(path))
 
 
 def draw_uniformly(space: Space, size: dict[str, int], n: int, seed: int) -> list[Architecture]:
@@ -62,8 +63,13 @@ def draw_uniformly(space: Space, size: dict[str, int], n: int, seed: int) -> lis
     return [decoder(sample_uniformly(steps, 1, generator)[0]) for _ in range(n)]  # one by one: more add to fewer
 
 
-def _alone(architecture: Architecture, where: str) -> Source:
-    """An architecture without a run: the space's default recipe, the embedded data."""
+def from_architecture(architecture: Architecture, where: str) -> Source:
+    """An architecture without a run: the space's default recipe, the embedded data.
+
+    Args:
+        architecture: One of its space.
+        where: Name of its origin, for messages.
+    """
     space = load(architecture.space)
     return Source(architecture, space, where, DataConfig(), space.default_preset, None)
 
@@ -75,15 +81,15 @@ def _load(path: Path) -> Architecture:
 
 
 def _random(text: str) -> Source:
-    name, _, seed = text.removeprefix("random:").rpartition(":")
-    if not name or file_and_attribute(f"{name}:{seed}") is not None and not seed.isdigit():  # of a space in a file
-        name, seed = text.removeprefix("random:"), ""
+    rest = text.removeprefix("random:")
+    match = re.fullmatch(r"(.+\.py(?::[^\W\d]\w*)?)(?::(.*))?", rest)  # of a space in a file
+    name, seed = (match[1], match[2] or "") if match else rest.partition(":")[::2]
     if seed and not (seed.isascii() and seed.isdigit() and int(seed) < 2**62):
         raise UsageError(f"{text}: the seed must be a whole number, as in random:macro:1")
     space = load(name)
     size = dict(space.size(space.presets[space.default_preset].supernet))
     architecture = draw_uniformly(space, size, 1, int(seed or 0))[0]
-    return _alone(architecture, text)
+    return from_architecture(architecture, text)
 
 
 def _from_run(path: Path) -> Source:

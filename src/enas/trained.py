@@ -96,12 +96,14 @@ class ImageClassifier(Trained):
             found = found[None] if found.dim() == 3 else found
             if found.dtype != torch.uint8 or tuple(found.shape[1:]) != wanted or found.dim() != 4:
                 given = f"{found.dtype} of shape {tuple(found.shape)}".replace("torch.", "")
-                raise UsageError(f"the network reads images as uint8 of shape (N, {', '.join(map(str, wanted))}), not {given}")
+                raise UsageError(
+                    f"the network reads images as uint8 of shape (N, {', '.join(map(str, wanted))}), not {given}"
+                )
             return found
         several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
         if not several:
             raise UsageError("give at least one image")
-        return torch.stack([torch.from_numpy(_read(image, wanted)) for image in several])
+        return torch.stack([torch.tensor(_read(image, wanted)) for image in several])
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def _load_file(path: Path, device: torch.device) -> Trained:
         told = json.loads(notes[NOTE])
         architecture = Architecture.from_json(json.dumps(told["architecture"]), str(path))
         interface = from_json(told["interface"], str(path))
-        config = from_dict(load_space(architecture.space).network_config, told["network"], str(path))
+        config: Any = from_dict(load_space(architecture.space).network_config, told["network"], str(path))
         result = dict(told["result"])
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} does not say which network it belongs to: give a file made by 'enas export'") from error

@@ -157,5 +157,3 @@ def _check_defaults(kind: type) -> None:
     for item in fields(kind):
         if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
             raise UsageError(f"{kind.__name__}.{item.name} needs a default")
-
-
