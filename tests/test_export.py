@@ -15,14 +15,17 @@ from enas.data.augment import normalise
 from enas.data.embedded import load_digits
 from enas.errors import CheckpointError, RunError, UsageError
 from enas.nn.cells import AuxiliaryHead
+from enas.sources import draw_uniformly
+from enas.spaces import load
 from enas.trained import ImageClassifier, LanguageModel
 
 TINY: dict[str, Any] = {
     "epochs": 1, "lr_first_cycle": 1, "steps_per_epoch": 2, "preset": "demo", "quiet": True, "threads": 1,
 }  # fmt: skip
+SMALL_CELLS = draw_uniformly(load("micro"), {"nodes": 2, "all_nodes": 0}, 1, seed=0)[0]
 KINDS = {
     "macro": ("random:macro:1", {"filters": 4, "dropout": 0.5}),
-    "micro": ("published:enas-micro", {"filters": 4, "layers": 1, "auxiliary_weight": 0.4}),
+    "micro": (SMALL_CELLS, {"filters": 4, "layers": 1, "auxiliary_weight": 0.4}),
     "own": (f"random:{Path(__file__).parents[1] / 'examples' / '03_your_own_space.py'}:1", {"width": 8}),
     "rnn": ("published:enas-rnn", {"width": 8, "batch_size": 4, "longest_state": 2.5, "drop_output": 0.5}),
     "lstm": ("published:lstm", {"width": 8, "batch_size": 4}),
@@ -112,7 +115,7 @@ def test_onnx_computes_the_same_in_any_batch(trained: Any, tmp_path: Path) -> No
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> ImageClassifier:
     out = tmp_path_factory.mktemp("classifier") / "run"
     settings = {"filters": 4, "layers": 1, "auxiliary_weight": 0.4}
-    return enas.train("published:enas-micro", out=out, cache_dir=out.parent, **TINY, **settings)
+    return enas.train(SMALL_CELLS, out=out, cache_dir=out.parent, **TINY, **settings)
 
 
 def test_another_process_without_this_program_uses_a_pt2(classifier: ImageClassifier, tmp_path: Path) -> None:

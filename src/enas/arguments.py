@@ -5,6 +5,7 @@ Heavy imports wait until a verb runs, so that help is quick.
 
 import argparse
 import os
+import sys
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -191,5 +192,6 @@ def runtime_of(options: argparse.Namespace) -> "Runtime":
         torch.set_num_threads(options.threads)
     keep_freed_memory()
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    console = Console(quiet=options.quiet, force_jupyter=False)
+    plain = None if sys.stdout.isatty() else False  # also in notebooks, which ask for colours without being terminals
+    console = Console(quiet=options.quiet, force_jupyter=False, force_terminal=plain)
     return Runtime(resolve_device(options.device), options.cache_dir or home / "enas", console)

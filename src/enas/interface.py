@@ -91,25 +91,23 @@ def from_json(data: object, where: str) -> Interface:
     if set(data) != set(kind.__dataclass_fields__):
         raise damaged
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
-    found = kind(**values)
-    if not (_images_fit(found) if isinstance(found, ImageInterface) else _text_fits(found)):
+    if not (_images_fit(values) if kind is ImageInterface else _text_fits(values)):
         raise damaged
-    return found
+    return kind(**values)
 
 
-def _images_fit(found: ImageInterface) -> bool:
-    sizes = all(type(size) is int and size > 0 for size in (found.channels, found.height, found.width))
+def _images_fit(values: Mapping[str, Any]) -> bool:
+    channels = values["channels"]
+    sizes = all(type(size) is int and size > 0 for size in (channels, values["height"], values["width"]))
     statistics = all(
-        isinstance(values, tuple)
-        and len(values) == found.channels
-        and all(isinstance(value, float | int) for value in values)
-        for values in (found.mean, found.std)
+        isinstance(part, tuple) and len(part) == channels and all(isinstance(value, float) for value in part)
+        for part in (values["mean"], values["std"])
     )
-    return sizes and statistics and _are_names(found.classes)
+    return sizes and statistics and _are_names(values["classes"])
 
 
-def _text_fits(found: TextInterface) -> bool:
-    return found.level in ("word", "char") and _are_names(found.words)
+def _text_fits(values: Mapping[str, Any]) -> bool:
+    return values["level"] in ("word", "char") and _are_names(values["words"])
 
 
 def _are_names(names: object) -> bool:
