@@ -113,7 +113,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Each patch looks at all patches."""
-        return self.write(F.scaled_dot_product_attention(*self.read(x).chunk(3, dim=2)))
+        query, key, value = self.read(x)[:, None].chunk(3, dim=3)  # batch heads patches width
+        return self.write(F.scaled_dot_product_attention(query, key, value)[:, 0])
 
 
 class Convolution(nn.Module):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,16 @@ def test_another_result_is_not_written(
     with pytest.raises(RunError, match="computes something else"):
         enas.export(classifier, tmp_path / "network.pt2")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_cannot_be_traced_gets_one_line(classifier: ImageClassifier, tmp_path: Path) -> None:
+    class Undecided(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.flatten(1)[:, :10] if images.sum().item() > 0 else images.flatten(1)[:, 1:11]
+
+    with pytest.raises(RunError, match="PyTorch cannot export this network") as error:
+        enas.export(replace(classifier, network=Undecided()), tmp_path / "network.pt2")
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_the_command_and_its_refusals(

@@ -114,6 +114,7 @@ def module_of(trained: Trained) -> tuple[nn.Module, tuple[Any, ...], tuple[Any, 
     for part in network.modules():
         if isinstance(part, Classifiers):
             part.auxiliary = None  # of use in training only
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as PyTorch stores weights in a .pt2
     generator, batch = torch.Generator().manual_seed(0), Dim("batch")
     face = trained.interface
     if isinstance(face, ImageInterface):
@@ -132,14 +133,24 @@ def _axis(one: Tensor, other: Tensor) -> int:
     return next(axis for axis, (a, b) in enumerate(zip(one.shape, other.shape, strict=True)) if a != b)
 
 
-def _traced(module: nn.Module, inputs: tuple[Any, ...], dynamic: tuple[Any, ...]) -> ExportedProgram:
-    with torch.no_grad(), _quiet():
-        return torch.export.export(module, inputs, dynamic_shapes=dynamic)
+@contextmanager
+def _exporting(path: Path) -> Iterator[None]:
+    """Say in one line what PyTorch's exporters say at length, of a network that they cannot read."""
+    try:
+        with torch.no_grad(), _quiet():
+            yield
+    except Exception as error:  # they raise many kinds
+        first: BaseException = error
+        while first.__cause__ is not None:
+            first = first.__cause__
+        reason = (str(first).strip().splitlines() or [""])[0]
+        raise RunError(f"{path} is not written: PyTorch cannot export this network ({reason})") from error
 
 
 def _write_pt2(trained: Trained, path: Path) -> None:
     module, inputs, dynamic = module_of(trained)
-    program = _traced(module, inputs, dynamic)
+    with _exporting(path):
+        program: ExportedProgram = torch.export.export(module, inputs, dynamic_shapes=dynamic)
     _compare(module, inputs, lambda: program.module()(*inputs), path)
     buffer = io.BytesIO()
     with _quiet():
@@ -152,7 +163,7 @@ def _write_onnx(trained: Trained, path: Path) -> None:
         if importlib.util.find_spec(package) is None:
             raise UsageError(f"ONNX needs the package {package}: run pip install 'enas[onnx]', or export to .pt2")
     module, inputs, dynamic = module_of(trained)
-    with torch.no_grad(), _quiet():
+    with _exporting(path):
         program: Any = torch.onnx.export(module, inputs, dynamic_shapes=dynamic, dynamo=True, verbose=False)
     program.model.metadata_props[NOTE] = json.dumps(metadata(trained))
     content = program.model_proto.SerializeToString()
