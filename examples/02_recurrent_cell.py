@@ -1,14 +1,14 @@
 """Search a recurrent cell for a language model, train it, and let it write: some minutes, on the text that Python brings along.
 
-For a text of your own, give a folder with train.txt, valid.txt and test.txt: `dataset="texts"`.
+For a text of your own, give a folder with train.txt, valid.txt and test.txt: `main(dataset="texts")`.
 """
 
 import enas
 
 
-def main(out: str = "runs/cell", **settings: object) -> list[str]:
+def main(dataset: str = "pydoc", out: str = "runs/cell", **settings: object) -> list[str]:
     """Search, train and write; returns twenty words."""
-    found = enas.search("rnn", dataset="pydoc", preset="demo", out=out, **settings)
+    found = enas.search("rnn", dataset=dataset, preset="demo", out=out, **settings)
     trained = enas.train(found, **settings)
     print(f"test perplexity {trained.result['test/perplexity']:.1f}")
 

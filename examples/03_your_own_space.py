@@ -16,7 +16,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import enas
-from enas.own import Architecture, Bounds, Choice, Count, Decay, ImageSpec, Op, Recipe, Skips, Step, Vocabulary, own_space
+from enas.own import (
+    Architecture,
+    Bounds,
+    Choice,
+    Count,
+    Decay,
+    ImageSpec,
+    Op,
+    Recipe,
+    Skips,
+    Step,
+    Vocabulary,
+    own_space,
+)
 
 # 1. Questions: what can be chosen.
 

@@ -31,13 +31,19 @@ def test_search_train_use() -> None:
     assert set(classes) <= set("0123456789")
 
 
-def test_recurrent_cell() -> None:
-    assert len(run("02_recurrent_cell.py")) == 20
+def test_recurrent_cell(folder: Path) -> None:
+    (folder / "text").mkdir()
+    for part, lines in (("train", 60), ("valid", 40), ("test", 4)):
+        (folder / "text" / f"{part}.txt").write_text("the value of the name is the value of an object\n" * lines)
+    small = {"dataset": "text", "batch_size": 4, "width": 8}
+    assert len(run("02_recurrent_cell.py", **small)) == 20
 
 
 def test_your_own_space(folder: Path) -> None:
     assert 0 <= run("03_your_own_space.py") <= 1
-    assert {"architecture.json", "architecture.png", "mixer.pt2"} <= {file.name for file in (folder / "runs/mixer").iterdir()}
+    assert {"architecture.json", "architecture.png", "mixer.pt2"} <= {
+        file.name for file in (folder / "runs/mixer").iterdir()
+    }
 
 
 def test_the_notebook_gives_what_is_stored_in_it(folder: Path) -> None:

@@ -29,7 +29,9 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> ImageClassifier:
 def test_predictions_have_the_accuracy_of_the_result(classifier: ImageClassifier) -> None:
     test = load_digits().test
     assert test is not None
-    right = [int(name) == label for name, label in zip(classifier.predict(test.images), test.labels.tolist(), strict=True)]
+    right = [
+        int(name) == label for name, label in zip(classifier.predict(test.images), test.labels.tolist(), strict=True)
+    ]
     assert sum(right) / len(right) == pytest.approx(classifier.result["test/accuracy"])
 
 
@@ -74,7 +76,14 @@ def test_runs_that_cannot_be_loaded_are_refused(classifier: ImageClassifier, tmp
         enas.load(tmp_path)
     run = shutil.copytree(classifier.path, tmp_path / "run")
     told = json.loads((run / "interface.json").read_text())
-    for change in ({"mean": "x"}, {"classes": ["one"]}, {"kind": "sound"}, {"extra": 1}, {"height": 0}, {"std": [1, 2]}):
+    for change in (
+        {"mean": "x"},
+        {"classes": ["one"]},
+        {"kind": "sound"},
+        {"extra": 1},
+        {"height": 0},
+        {"std": [1, 2]},
+    ):
         (run / "interface.json").write_text(json.dumps({**told, **change}))
         with pytest.raises(RunError, match="does not say what the network reads"):
             enas.load(run)

@@ -15,7 +15,7 @@ from enas.cli import main
 from enas.config import DataConfig
 from enas.controller import sample_uniformly
 from enas.errors import ArchitectureError, UsageError
-from enas.own import Bounds, Choice, Count, ImageSpec, Op, Recipe, Step, Vocabulary, own_space
+from enas.own import Choice, Count, ImageSpec, Op, Recipe, Step, Vocabulary, own_space
 from enas.search.scoring import Decoder
 from enas.search.setup import SearchSettings
 from enas.sources import find
@@ -111,8 +111,8 @@ def test_plain_batch_norm_uses_the_batch_in_shared_weights_and_averages_in_a_net
     running = SPACE.supernet(SPACE.presets["cpu"].supernet, SPEC, running_statistics=True).eval()
     torch.testing.assert_close(running(images, architecture)[:3], running(images[:3], architecture))
     assert SPACE.network(Config(), SPEC, architecture).model.norm.track_running_stats
+    example = load(str(EXAMPLE))
     with pytest.raises(UsageError, match="has no batch norm"):
-        example = load(str(EXAMPLE))
         example.supernet(example.presets["demo"].supernet, SPEC, running_statistics=True)
 
 
@@ -232,9 +232,7 @@ def test_what_cannot_be_loaded_gets_one_line(
     assert rest in error
 
 
-def test_a_field_with_the_name_of_another_flag_gets_one_line(
-    project: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_field_with_the_name_of_another_flag_gets_one_line(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for field in ("epochs", "device", "hidden"):
         source = EXAMPLE.read_text().replace("    width: Count = 32", f"    width: Count = 32\n    {field}: Count = 1")
         (project / f"with_{field}.py").write_text(source)
