@@ -8,7 +8,7 @@ from pathlib import Path
 import enas
 
 ORDER = (
-    ("errors",),
+    ("errors", "callable"),
     ("bounds",),
     ("config", "decisions", "files", "ranking", "schedules"),
     ("flags",),
@@ -20,6 +20,7 @@ ORDER = (
     ("nn",),
     ("controller",),
     ("spaces",),
+    ("own",),
     ("weights", "progress", "interrupt", "rng"),
     ("run",),
     ("runtime",),
@@ -30,11 +31,16 @@ ORDER = (
     ("draw",),
     ("search", "train"),
     ("sources",),
+    ("interface",),
+    ("trained",),
+    ("export",),
     ("movie",),
     ("commands",),
     ("table",),
     ("compare", "study", "tabular"),
     ("demo",),
+    ("arguments",),
+    ("api",),
     ("cli",),
     ("predecessors",),
     ("__main__",),

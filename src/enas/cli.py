@@ -1,36 +1,15 @@
 """The command line: thin verbs over `enas.commands`. Heavy imports wait until a verb runs, so that help is quick."""
 
-import argparse
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from enas import __version__
-from enas.config import DataConfig, MovieConfig
+from enas.arguments import VERBS, look_ahead, parser_of, part_settings, runtime_of, search_settings, train_settings
+from enas.config import MovieConfig
 from enas.errors import EnasError, Interrupted, UsageError
-from enas.flags import Parser, add_flags, collect, normalise
-
-if TYPE_CHECKING:
-    from enas.runtime import Runtime
-    from enas.sources import Source
-    from enas.space import Space
-    from enas.train.setup import TrainSettings
-
-VERBS = {
-    "search": "search SPACE: train shared weights and controller in turns, derive an architecture (or --reward-table FILE)",
-    "derive": "derive RUN: sample and rank again from a finished or interrupted search",
-    "train": "train RUN|FILE|published:NAME|random:SPACE[:SEED]|arc:SPACE:NUMBERS: one architecture from scratch",
-    "test": "test RUN: accuracy or perplexity of a trained network on the test split",
-    "draw": "draw RUN|FILE|published:NAME -o FILE.svg|png|pdf|gif|webp: an architecture, or how it changed in a search",
-    "convert": "convert FILE|--from SPACE NUMBERS -o FILE: the predecessors' architectures to architecture.json, or back",
-    "compare": "compare RUN|SPACE: the found architecture or a whole method of search against chance",
-    "demo": "demo: all of it on the embedded digits, in a minute or two",
-}
+from enas.flags import add_flags, collect, normalise
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,6 +43,7 @@ def _run(arguments: list[str]) -> int:
         "train": _train,
         "test": _test,
         "draw": _draw,
+        "export": _export,
         "convert": _convert,
         "compare": _compare,
         "demo": _demo,
@@ -79,184 +59,115 @@ def _run(arguments: list[str]) -> int:
     return 0
 
 
-def _parser(verb: str, *, positional: str | None = None, more: bool = False, out: bool = False) -> Parser:
-    parser = Parser(prog=f"enas {verb}", description=VERBS[verb])
-    if positional is not None:
-        nargs = "+" if more else None
-        parser.add_argument("subject", metavar=positional, nargs=nargs, help=f"{positional} (see above)")
-    if out:
-        parser.add_argument("--out", type=Path, help="folder of the run")
-        parser.add_argument("--resume", action="store_true", help="go on with the run in this folder")
-    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
-    parser.add_argument("--threads", type=int, help="processor threads (default: one a core)")
-    parser.add_argument("--cache-dir", type=Path, help="folder of decoded data sets (default: ~/.cache/enas)")
-    return parser
-
-
-def _first(arguments: list[str], verb: str, positional: str) -> tuple[str | None, argparse.Namespace]:
-    """Look ahead at the subject and the preset, on which the other flags' defaults depend."""
-    peek = Parser(prog=f"enas {verb}", add_help=False)
-    peek.add_argument("subject", nargs="?")
-    peek.add_argument("--preset")
-    peek.add_argument("--out", type=Path)
-    peek.add_argument("--resume", action="store_true")
-    # A word after a flag may be that flag's value: a word that is not wins, wherever it stands.
-    free = [
-        word for before, word in pairwise(["", *arguments]) if not word.startswith("-") and not before.startswith("-")
-    ]
-    known, _ = peek.parse_known_args([*free[:1], *arguments])
-    if known.subject is None and not {"-h", "--help"} & set(arguments):
-        raise UsageError(f"enas {verb} needs {positional}: see enas {verb} --help")
-    return known.subject, known
-
-
-def _runtime(options: argparse.Namespace) -> "Runtime":
-    import torch
-    from rich.console import Console
-
-    from enas.runtime import Runtime, keep_freed_memory, resolve_device
-
-    if options.threads is not None:
-        if options.threads < 1:
-            raise UsageError(f"--threads must be at least 1, got {options.threads}")
-        torch.set_num_threads(options.threads)
-    keep_freed_memory()
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Runtime(resolve_device(options.device), options.cache_dir or home / "enas", Console())
-
-
 def _search(arguments: list[str]) -> None:
     from enas import commands
-    from enas.run import Run
-    from enas.search.setup import SearchSettings
-    from enas.spaces import load
 
-    subject, known = _first(arguments, "search", "a SPACE")
-    space = load(subject or "macro")
     if any(word.partition("=")[0] == "--reward-table" for word in arguments):
-        _search_table(arguments, space, known)
+        _search_table(arguments)
         return
-    out = known.out or Path("runs") / f"{space.name}-{known.preset or space.default_preset}"
-    if known.resume and known.preset is None and (out / "config.json").is_file():
-        defaults = SearchSettings.from_json(Run.open(out).settings, str(out))
-    else:
-        defaults = SearchSettings.from_preset(space, known.preset or "cpu", DataConfig())
-    parser = _parser("search", positional="SPACE", out=True)
-    parser.add_argument("--preset", help=f"{', '.join(space.presets)} (default: {space.default_preset})")
-    parts = ("data", "supernet", "controller", "search", "augment")
-    for part in parts:
-        add_flags(parser, getattr(defaults, part))
-    options = parser.parse_args(arguments)
-    settings = replace(defaults, **{part: collect(options, getattr(defaults, part)) for part in parts})
-    commands.search(settings, out, _runtime(options), resume=options.resume)
+    settings, place = search_settings(arguments)
+    commands.search(settings, place.out, place.runtime, resume=place.resume)
 
 
-def _search_table(arguments: list[str], space: "Space", known: argparse.Namespace) -> None:
+def _search_table(arguments: list[str]) -> None:
+    from enas.spaces import load
     from enas.tabular.settings import read_settings
     from enas.tabular.tabular import tabular_search
 
+    subject, known = look_ahead(arguments, "search", "a SPACE")
+    space = load(subject or "nasbench-macro")
     if known.resume:
         raise UsageError("a search on a table takes seconds and is not resumed: leave out --resume")
-    parser = _parser("search", positional="SPACE", out=True)
+    parser = parser_of("search", positional="SPACE", out=True)
     settings, options = read_settings(parser, arguments, space, known.preset)
-    tabular_search(settings, options.out or Path("runs") / f"{space.name}-table", _runtime(options))
+    tabular_search(settings, options.out or Path("runs") / f"{space.label}-table", runtime_of(options))
 
 
 def _derive(arguments: list[str]) -> None:
-    parser = _parser("derive", positional="RUN")
+    parser = parser_of("derive", positional="RUN")
     parser.add_argument("--samples", type=int, help="architectures to sample, and as many uniform ones")
     options = parser.parse_args(arguments)
     from enas import commands
 
-    commands.derive(Path(options.subject), options.samples, _runtime(options))
+    commands.derive(Path(options.subject), options.samples, runtime_of(options))
 
 
 def _train(arguments: list[str]) -> None:
     from enas import commands
     from enas.sources import find
 
-    subject, known = _first(arguments, "train", "a RUN, FILE, published:NAME or random:SPACE")
+    subject, known = look_ahead(arguments, "train", "a RUN, FILE, published:NAME or random:SPACE")
     source = find(subject or "published:enas-macro")
-    out = known.out or (source.run / "train" if source.run else Path("runs") / "train")
-    settings, options = _train_settings("train", arguments, source, known, out)
-    commands.train(settings, source, out, _runtime(options), resume=options.resume)
+    settings, place = train_settings(arguments, source, known)
+    commands.train(settings, source, place.out, place.runtime, resume=place.resume)
 
 
 def _compare(arguments: list[str]) -> None:
     from enas.compare import compare
     from enas.sources import find
+    from enas.spaces import load
     from enas.study import settings as study_settings
     from enas.study.study import study
 
-    subject, known = _first(arguments, "compare", "a RUN or a SPACE")
+    subject, known = look_ahead(arguments, "compare", "a RUN or a SPACE")
     if subject is not None and study_settings.is_space(subject):
-        parser = _parser("compare", positional="SPACE", out=True)
+        parser = parser_of("compare", positional="SPACE", out=True)
         chosen, given = study_settings.read_settings(parser, arguments, subject, known.preset)
-        out = known.out or Path("runs") / f"compare-{subject}"
-        study(chosen, out, _runtime(given), resume=given.resume)
+        out = known.out or Path("runs") / f"compare-{load(subject).label}"
+        study(chosen, out, runtime_of(given), resume=given.resume)
         return
     source = find(subject or "published:enas-macro")
     out = known.out or (source.run or Path("runs")) / "compare"
-    settings, options = _train_settings("compare", arguments, source, known, out)
-    compare(settings, source, options.random, out, _runtime(options), resume=options.resume)
-
-
-def _train_settings(
-    verb: str, arguments: list[str], source: "Source", known: argparse.Namespace, out: Path
-) -> "tuple[TrainSettings, argparse.Namespace]":
-    from enas.run import Run
-    from enas.train.setup import TrainSettings
-
-    if known.resume and known.preset is None and (out / "config.json").is_file():
-        defaults = TrainSettings.from_json(Run.open(out).settings, str(out))
-    else:
-        defaults = TrainSettings.from_preset(source.space, known.preset or source.preset, source.data)
-    parser = _parser(verb, positional="ARCHITECTURE", out=True)
-    parser.add_argument("--preset", help=f"{', '.join(source.space.presets)} (default: that of the search, or cpu)")
-    if verb == "compare":
-        parser.add_argument("--random", type=int, default=3, help="random architectures to train (default: 3)")
-    parts = ("data", "network", "train", "augment")
-    for part in parts:
-        add_flags(parser, getattr(defaults, part))
-    options = parser.parse_args(arguments)
-    return replace(defaults, **{part: collect(options, getattr(defaults, part)) for part in parts}), options
+    settings, options = part_settings("compare", arguments, source, known, out)
+    compare(settings, source, options.random, out, runtime_of(options), resume=options.resume)
 
 
 def _test(arguments: list[str]) -> None:
-    options = _parser("test", positional="RUN").parse_args(arguments)
+    options = parser_of("test", positional="RUN").parse_args(arguments)
     from enas import commands
 
-    commands.test(Path(options.subject), _runtime(options))
+    commands.test(Path(options.subject), runtime_of(options))
 
 
 def _draw(arguments: list[str]) -> None:
-    parser = _parser("draw", positional="ARCHITECTURE")
+    parser = parser_of("draw", positional="ARCHITECTURE")
     parser.add_argument("-o", "--output", type=Path, required=True, help="picture: .svg, .png, .pdf, .gif or .webp")
     add_flags(parser, MovieConfig())
     options = parser.parse_args(arguments)
     from enas import commands
 
-    commands.draw(options.subject, options.output, _runtime(options), collect(options, MovieConfig()))
+    commands.draw(options.subject, options.output, runtime_of(options), collect(options, MovieConfig()))
+
+
+def _export(arguments: list[str]) -> None:
+    parser = parser_of("export", positional="RUN")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="file to write: .pt2, .onnx or .safetensors")
+    options = parser.parse_args(arguments)
+    from enas import commands
+
+    commands.export(Path(options.subject), options.output, runtime_of(options))
 
 
 def _convert(arguments: list[str]) -> None:
-    parser = _parser("convert", positional="SOURCE", more=True)
+    parser = parser_of("convert", positional="SOURCE", more=True)
     parser.add_argument("-o", "--output", type=Path, required=True, help="file to write")
     parser.add_argument(
-        "--from", dest="space", metavar="SPACE", help="SOURCE is what a predecessor wrote for this space"
+        "--from", dest="space", metavar="SPACE", help="SOURCE is what another program wrote for this space"
     )
     parser.add_argument(
-        "--to", metavar="NOTATION", help="architecture, arc (the authors' numbers) or dag (rnn: dag.json)"
+        "--to",
+        metavar="NOTATION",
+        help="architecture, arc (the authors' numbers), dag (rnn: dag.json) or string (of a benchmark)",
     )
     options = parser.parse_args(arguments)
     from enas import commands
 
     text = " ".join(options.subject)
-    commands.convert(text, options.output, _runtime(options), space=options.space, to=options.to)
+    commands.convert(text, options.output, runtime_of(options), space=options.space, to=options.to)
 
 
 def _demo(arguments: list[str]) -> None:
-    options = _parser("demo", out=True).parse_args(arguments)
+    options = parser_of("demo", out=True).parse_args(arguments)
     from enas.demo import demo
 
-    demo(options.out or Path("runs") / "demo", _runtime(options), resume=options.resume)
+    demo(options.out or Path("runs") / "demo", runtime_of(options), resume=options.resume)

@@ -7,14 +7,19 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
-from enas import draw as drawing
+import torch
+
 from enas import movie, picture
 from enas.architecture import Architecture
 from enas.bounds import check
 from enas.config import MovieConfig
 from enas.decisions import Step
+from enas.draw import draw as draw_graph
 from enas.errors import RunError, UsageError
+from enas.export import export as export_network
 from enas.files import write_text
+from enas.interface import INTERFACE, interface_of
+from enas.interface import to_json as interface_json
 from enas.movie import Frame
 from enas.notation import are_numbers
 from enas.progress import reading
@@ -32,6 +37,7 @@ from enas.train import loop as train_loop
 from enas.train import setup as train_setup
 from enas.train.setup import TrainObjects, TrainSettings
 from enas.train.test import test as test_network
+from enas.trained import load as load_trained
 from enas.weights import load_weights
 
 Settings = TypeVar("Settings", SearchSettings, TrainSettings)
@@ -118,6 +124,9 @@ def train(
     objects = _training(settings, source.architecture, source.where, runtime)
     run = run or Run.create(out, settings.to_json())  # not before all is known to fit
     source.architecture.save(file)
+    interface = interface_of(objects.task, settings.data.level)
+    if interface is not None:
+        run.write_json(INTERFACE, interface_json(interface))
     for note in objects.task.notes:
         runtime.say(note)
     parameters = sum(p.numel() for p in objects.network.parameters())
@@ -171,8 +180,18 @@ def draw(text: str, output: Path, runtime: Runtime, settings: MovieConfig | None
         raise UsageError(f"--seconds-per-frame and --max-frames are for .gif and .webp, not for {str(output)!r}")
     source = find(text)
     graph = source.space.wiring(source.architecture)
-    drawing.draw(graph if settings.title is None else replace(graph, title=settings.title), output)
+    draw_graph(graph if settings.title is None else replace(graph, title=settings.title), output)
     runtime.say(f"drawn: {output}")
+
+
+def export(path: Path, output: Path, runtime: Runtime) -> None:
+    """Write the trained network of a run for use elsewhere.
+
+    Raises:
+        EnasError: the folder is not that of a training, the suffix is unknown, or a package is missing.
+    """
+    export_network(load_trained(path, torch.device("cpu")), output)
+    runtime.say(f"exported: {output}")
 
 
 def convert(text: str, output: Path, runtime: Runtime, *, space: str | None = None, to: str | None = None) -> None:

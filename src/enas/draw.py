@@ -24,6 +24,7 @@ from enas.boxes import (
     legend,
     plate,
 )
+from enas.callable import make_callable
 from enas.errors import UsageError
 from enas.files import replacing
 from enas.layout import Point, ranks, routed, rows, smooth, topological
@@ -147,3 +148,6 @@ def _framed(graph: Graph, marks: Sequence[Mark]) -> tuple[list[Mark], Point]:
     (left, bottom), (right, top) = bounds(everything)
     size = (right - left + 2 * MARGIN, top - bottom + 2 * MARGIN)
     return [moved(mark, MARGIN - left, MARGIN - bottom) for mark in everything], size
+
+
+make_callable(__name__)

@@ -90,6 +90,9 @@ def add_flags(
         title: Heading in the help; None: the first line of the class's docstring.
         skip: Fields that get no flag.
         prefix: Word and hyphen before each flag's name ("train-"), where two dataclasses share field names.
+
+    Raises:
+        UsageError: two flags would have one name.
     """
     kind = type(defaults)
     hints, helps = get_type_hints(kind), _field_docstrings(kind)
@@ -98,14 +101,15 @@ def add_flags(
         if item.name in skip:
             continue
         name = prefix + item.name.replace("_", "-")
-        flag, dest = f"--{name}", name.replace("-", "_")
+        flag, no, dest = f"--{name}", f"--no-{name}", name.replace("-", "_")
+        if flag in parser._option_string_actions or (hints[item.name] is bool and no in parser._option_string_actions):
+            owner = next(base for base in kind.__mro__ if item.name in inspect.get_annotations(base))
+            raise UsageError(f"{owner.__name__}.{item.name}: there is another flag {flag} already; rename the field")
         value = getattr(defaults, item.name)
         shown = "none" if value is None else value
         add_flag(group, flag, hints[item.name], f"{helps.get(item.name, '')} (default: {shown})")
         if hints[item.name] is bool:
-            group.add_argument(
-                f"--no-{name}", dest=dest, action="store_false", default=argparse.SUPPRESS, help=argparse.SUPPRESS
-            )
+            group.add_argument(no, dest=dest, action="store_false", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def add_flag(group: argparse._ActionsContainer, flag: str, hint: Any, text: str) -> None:
@@ -241,10 +245,18 @@ def _metavar(hint: Any) -> str:
 
 
 def _field_docstrings(kind: type) -> dict[str, str]:
-    """The string under each field in the source of a dataclass; empty where there is no source."""
+    """The string under each field in the source of a dataclass and its bases; empty where there is no source."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if dataclasses.is_dataclass(base):
+            found |= _own_field_docstrings(base)
+    return found
+
+
+def _own_field_docstrings(kind: type) -> dict[str, str]:
     try:
         source = textwrap.dedent(inspect.getsource(kind))
-    except (OSError, TypeError):
+    except (OSError, TypeError):  # made at run time, or typed in
         return {}
     body = ast.parse(source).body[0].body  # type: ignore[attr-defined]  # the source of a class is one ClassDef
     found = {}

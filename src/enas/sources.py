@@ -1,6 +1,7 @@
 """Where an architecture comes from: a run, a file, a published name, or chance."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,18 +93,18 @@ def find(text: str) -> Source:
         EnasError: there is no such architecture.
     """
     if text.startswith("published:"):
-        return _alone(published(text.removeprefix("published:")), text)
+        return from_architecture(published(text.removeprefix("published:")), text)
     if text.startswith("random:"):
         return _random(text)
     if text.startswith("arc:"):
         name, _, arc = text.removeprefix("arc:").partition(":")
-        return _alone(read_reference(load(name), arc, f"arc:{name}"), f"arc:{name}")
+        return from_architecture(read_reference(load(name), arc, f"arc:{name}"), f"arc:{name}")
     if are_numbers(text) and len(text.split()) > 1:
         raise UsageError("numbers alone do not tell their space: write arc:SPACE:NUMBERS, as in 'arc:macro:0 3 0'")
     path = Path(text)
     if path.is_dir():
         return _from_run(path)
-    return _alone(_load(path), str(path))
+    return from_architecture(_load(path), str(path))
 
 
 def draw_uniformly(space: Space, size: dict[str, int], n: int, seed: int) -> list[Architecture]:
@@ -158,8 +159,13 @@ def read_foreign(path: Path) -> Architecture | None:
     return read_reference(meant[0], text, str(path)) if meant else None
 
 
-def _alone(architecture: Architecture, where: str) -> Source:
-    """An architecture without a run: the space's default recipe, the embedded data."""
+def from_architecture(architecture: Architecture, where: str) -> Source:
+    """An architecture without a run: the space's default recipe, the embedded data.
+
+    Args:
+        architecture: One of its space.
+        where: Name of its origin, for messages.
+    """
     space = load(architecture.space)
     return Source(architecture, space, where, DataConfig(), space.default_preset, None)
 
@@ -171,13 +177,15 @@ def _load(path: Path) -> Architecture:
 
 
 def _random(text: str) -> Source:
-    name, _, seed = text.removeprefix("random:").partition(":")
+    rest = text.removeprefix("random:")
+    match = re.fullmatch(r"(.+\.py(?::[^\W\d]\w*)?)(?::(.*))?", rest)  # of a space in a file
+    name, seed = (match[1], match[2] or "") if match else rest.partition(":")[::2]
     if seed and not (seed.isascii() and seed.isdigit() and int(seed) < 2**62):
         raise UsageError(f"{text}: the seed must be a whole number, as in random:macro:1")
     space = load(name)
     size = dict(space.size(space.presets[space.default_preset].supernet))
     architecture = draw_uniformly(space, size, 1, int(seed or 0))[0]
-    return _alone(architecture, text)
+    return from_architecture(architecture, text)
 
 
 def _from_run(path: Path) -> Source:

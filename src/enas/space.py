@@ -1,7 +1,9 @@
 """`Space`: the contract of a search space. A user's own space is one file that makes one of these."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import nn
@@ -10,6 +12,9 @@ from enas.architecture import Architecture
 from enas.config import ControllerConfig, SearchConfig, TrainConfig
 from enas.decisions import Step
 from enas.notation import Notation, Strings
+
+ATTRIBUTE = "SPACE"
+"""What a space is called in its module, where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,21 @@ class Space:
     """How other programs write its architectures down, for `enas convert` and for sources; the first one is the usual one."""
 
     @property
+    def label(self) -> str:
+        """The name without folders, fit for a title or for the name of a folder."""
+        found = file_and_attribute(self.name)
+        if found is None:
+            return self.name
+        stem = Path(found[0]).stem
+        return stem if found[1] == ATTRIBUTE else f"{stem}-{found[1]}"
+
+    @property
     def default_preset(self) -> str:
         """The recipe that is used where none is named: "cpu", or else the first."""
         return "cpu" if "cpu" in self.presets else next(iter(self.presets))
+
+
+def file_and_attribute(name: str) -> tuple[str, str] | None:
+    """The parts of a space's name of the form file.py or file.py:ATTRIBUTE; None: it is of another form."""
+    match = re.fullmatch(r"(.+\.py)(?::(\w+))?", name)
+    return (match[1], match[2] or ATTRIBUTE) if match else None

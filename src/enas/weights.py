@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
+import safetensors
 import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -15,8 +17,13 @@ DIGEST = "sha256"
 """Key of the digest among the metadata of the file."""
 
 
-def save_weights(path: Path, module: nn.Module) -> None:
+def save_weights(path: Path, module: nn.Module, notes: Mapping[str, str] | None = None) -> None:
     """Write the parameters and buffers of a module, whole or not at all.
+
+    Args:
+        path: The file.
+        module: What is written.
+        notes: Texts for the header, by name.
 
     Raises:
         RunError: the disk is full, or the place cannot be written.
@@ -24,7 +31,7 @@ def save_weights(path: Path, module: nn.Module) -> None:
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
     _, data = _split(safetensors.torch.save(tensors))
     digest = hashlib.sha256(data).hexdigest()
-    write_bytes(path, safetensors.torch.save(tensors, metadata={DIGEST: digest}))
+    write_bytes(path, safetensors.torch.save(tensors, metadata={**(notes or {}), DIGEST: digest}))
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
@@ -50,6 +57,22 @@ def load_weights(path: Path, module: nn.Module) -> None:
     if difference:
         raise CheckpointError(f"weights {path} are those of another network: {difference}")
     module.load_state_dict(tensors)
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """The texts in the header of a file of weights.
+
+    Raises:
+        RunError: the file is missing or cannot be read.
+        CheckpointError: it is damaged.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except OSError as error:
+        raise RunError(f"cannot read the weights {path}: {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise CheckpointError(f"weights {path} are damaged: they are not a whole safetensors file") from error
 
 
 def _split(content: bytes) -> tuple[bytes, memoryview]:

@@ -91,10 +91,29 @@ def decode(path: Path, shape: Shape) -> UInt8[np.ndarray, "H W C"]:
             # size that is wanted.
             side = 2 * max(shape.height, shape.width)
             opened.draft(None, (side, side))
-            image = ImageOps.exif_transpose(opened) if _orientation(opened) != 1 else opened
-            image = _convert(image, "L" if shape.channels == 1 else "RGB")
+            image = _convert(_upright(opened), shape.channels)
     except _DAMAGE as error:
         raise UnreadableImageError(_reason(error)) from error
+    return _fit(image, shape)
+
+
+def fitted(image: Image.Image, shape: Shape) -> UInt8[np.ndarray, "H W C"]:
+    """What `decode` makes of a file, made of an image that is open already.
+
+    Raises:
+        UnreadableImageError: its pixels cannot be had.
+    """
+    try:
+        return _fit(_convert(_upright(image), shape.channels), shape)
+    except _DAMAGE as error:
+        raise UnreadableImageError(_reason(error)) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    return ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
+
+
+def _fit(image: Image.Image, shape: Shape) -> UInt8[np.ndarray, "H W C"]:
     if image.size != (shape.width, shape.height):
         box = _centre(image.size, shape.width / shape.height)
         image = image.resize((shape.width, shape.height), Image.Resampling.BILINEAR, box=box)
@@ -112,13 +131,13 @@ def _orientation(image: Image.Image) -> int:
     return 1
 
 
-def _convert(image: Image.Image, mode: str) -> Image.Image:
+def _convert(image: Image.Image, channels: int) -> Image.Image:
     if image.mode in _WIDE_MODES:  # Pillow would clip 16 bits to 8, not scale them
         wide = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
         image = Image.fromarray(wide.astype(np.uint8))
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
-    return image.convert(mode)
+    return image.convert("L" if channels == 1 else "RGB")
 
 
 def _centre(size: tuple[int, int], ratio: float) -> tuple[float, float, float, float]:

@@ -56,6 +56,12 @@ def encode_texts(texts: Sequence[str], level: Level, where: str) -> Corpus:
     return _encode([(f"{where} ({split})", iter([text])) for split, text in zip(SPLITS, texts, strict=True)], level)
 
 
+def words_of(text: str, level: Level) -> list[str]:
+    """The words or characters of a text; the end of a line is a word of its own, but the end of the text is none."""
+    found = [word for piece in _split([text], level) for word in piece]
+    return found if text.endswith("\n") else found[:-1]
+
+
 def _encode(sources: Sequence[tuple[str, Iterable[str]]], level: Level) -> Corpus:
     (where, pieces), *others = sources
     index: defaultdict[str, int] = defaultdict()

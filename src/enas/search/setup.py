@@ -41,7 +41,7 @@ class SearchSettings:
             UsageError: the space has no such preset.
         """
         if preset not in space.presets:
-            raise UsageError(f"{space.name} has no preset {preset!r}: known are {', '.join(space.presets)}")
+            raise UsageError(f"{space.label} has no preset {preset!r}: known are {', '.join(space.presets)}")
         chosen = space.presets[preset]
         return cls(space.name, preset, data, chosen.supernet, chosen.controller, chosen.search, chosen.search_augment)
 

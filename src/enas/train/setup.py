@@ -38,7 +38,7 @@ class TrainSettings:
             UsageError: the space has no such preset.
         """
         if preset not in space.presets:
-            raise UsageError(f"{space.name} has no preset {preset!r}: known are {', '.join(space.presets)}")
+            raise UsageError(f"{space.label} has no preset {preset!r}: known are {', '.join(space.presets)}")
         chosen = space.presets[preset]
         return cls(space.name, preset, data, chosen.network, chosen.train, chosen.train_augment)
 

@@ -18,6 +18,7 @@ from enas.data.text import TextSpec
 from enas.errors import UsageError
 from enas.nn.language import Regularisation, Words, same_mask
 from enas.spaces.rnn.cell import run_cell
+from enas.spaces.rnn.plain import run_plainly
 from enas.spaces.rnn.steps import ACTIVATIONS
 from enas.spaces.rnn.wiring import Average, Cell, cell_of
 from enas.tasks.text import Prediction
@@ -133,5 +134,9 @@ def predict(
     x = words.embed(tokens)
     mask = same_mask(x, words.regularisation.drop_hidden, training=words.training)
     state = x.new_zeros(x.shape[1:]) if hidden is None else hidden
-    output = run_cell(cell, x @ weights[0], state, mask, weights[1:], longest=longest)
+    if torch.compiler.is_compiling():  # or exporting: the cell's own function writes into buffers of one size
+        assert mask is None, "nothing is dropped outside training"
+        output = run_plainly(cell, x @ weights[0], state, weights[1:], longest=longest)
+    else:
+        output = run_cell(cell, x @ weights[0], state, mask, weights[1:], longest=longest)
     return words.predict(output, output[-1])
