@@ -11,7 +11,7 @@ from enas.config import DataConfig
 from enas.errors import UsageError
 from enas.flags import Parser, add_flags, collect
 from enas.search.setup import SearchSettings
-from enas.space import Space
+from enas.space import Space, file_and_attribute
 from enas.spaces import load, names
 from enas.train.setup import TrainSettings
 
@@ -41,7 +41,7 @@ class StudySettings:
 def is_space(text: str) -> bool:
     """Whether the subject of `enas compare` names a space rather than an architecture or a run."""
     dotted = "." in text and all(part.isidentifier() for part in text.split(".")) and not text.endswith(".json")
-    return text in names() or (dotted and not Path(text).exists())
+    return text in names() or file_and_attribute(text) is not None or (dotted and not Path(text).exists())
 
 
 def read_settings(

@@ -20,7 +20,7 @@ from enas.tabular.settings import TabularSettings
 
 SHARES: Final = (0.01, 0.005, 0.001)
 """Of the whole table: the best ones of which one is to be found."""
-SHOWN_QUERIES: Final = (25, 50, 100, 200, 400)
+SHOWN_QUERIES: Final = (25, 50, 100, 200, 500)
 """After which the terminal shows the best accuracy."""
 COLOURS: Final = {"reinforce": "#d55e00", "evolution": "#0072b2", "random": "#777777"}
 

@@ -39,7 +39,7 @@ class TabularConfig:
 
     seeds: Count = 20
     """Times that each method is run, with the seeds from --seed on."""
-    queries: Count = 400
+    queries: Count = 200
     """Distinct architectures that one run may look up."""
 
 
