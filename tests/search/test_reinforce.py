@@ -1,9 +1,13 @@
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor
 
 from enas.config import ControllerConfig, SearchConfig
 from enas.controller import Controller, Sample
-from enas.search.reinforce import SMALLEST_SPREAD, Baseline, policy_loss, policy_optimizer, update
+from enas.search.optimizers import controller_optimizer, step_controller
+from enas.search.reinforce import SMALLEST_SPREAD, Baseline, policy_loss, update
 from enas.spaces.macro.steps import steps
 
 
@@ -60,6 +64,11 @@ def controller_and_sample(n: int = 4) -> tuple[Controller, Sample]:
     return controller, controller(n, generator=torch.Generator().manual_seed(1))
 
 
+def stepper(controller: Controller, config: SearchConfig) -> Callable[[Tensor], None]:
+    optimizer = controller_optimizer(controller.parameters(), config)
+    return lambda loss: step_controller(controller, optimizer, loss, config.controller_lr, config)
+
+
 def test_leave_one_out_subtracts_the_mean_of_the_others() -> None:
     _, sample = controller_and_sample()
     config = SearchConfig(entropy_weight=0.0, skip_weight=0.0, baseline="leave_one_out")
@@ -91,13 +100,12 @@ def test_one_update_is_one_step_on_the_loss() -> None:
     scores, results = [0.2, 0.9, 0.5, 0.4], []
     for by_hand in (True, False):
         controller, sample = controller_and_sample()
-        optimizer, baseline = policy_optimizer(controller, config), Baseline(0.9)
+        step, baseline = stepper(controller, config), Baseline(0.9)
         if by_hand:
             loss, _ = policy_loss(sample, scores, baseline, config)
-            loss.backward()
-            optimizer.step()
+            step(loss)
         else:
-            update(controller, optimizer, sample, scores, baseline, config)
+            update(controller, step, sample, scores, baseline, config)
         results.append(torch.cat([p.detach().flatten() for p in controller.parameters()]))
     assert torch.equal(*results)
 
@@ -112,7 +120,7 @@ def test_reused_rewards_move_further_but_gain_nothing_beyond_the_clip() -> None:
         )  # fmt: skip
         controller, sample = controller_and_sample()
         old = sample.log_prob.detach()
-        update(controller, policy_optimizer(controller, config), sample, scores, Baseline(0.9), config)
+        update(controller, stepper(controller, config), sample, scores, Baseline(0.9), config)
         with torch.no_grad():
             moved[steps_each, clip] = (controller(4, codes=sample.codes).log_prob - old).exp()[1].item()
     assert 1 < moved[1, 0.2] < moved[60, 0.2] < moved[60, 10.0]
