@@ -38,7 +38,7 @@ class Trace:
         """The best architecture that was asked for."""
         return max(self.asked, key=lambda codes: self.asked[codes])
 
-    def queries_to(self, value: float) -> float:
+    def queries_to(self, value: float) -> int | float:
         """The number of the query that first reached an accuracy; infinite when none did."""
         return next((n for n, found in enumerate(self.asked.values(), 1) if found >= value), math.inf)
 
@@ -62,17 +62,17 @@ class Results:
         """The accuracy that the best share of the table reaches."""
         return sorted(self.values.values(), reverse=True)[math.ceil(share * len(self.values)) - 1]
 
-    def quantiles(self, method: str) -> list[tuple[float, float, float]]:
+    def quantiles(self, method: str) -> list[tuple[int | float, int | float, int | float]]:
         """Lower quartile, median and upper quartile of the best accuracy over the seeds, after each query."""
         curves = [trace.curve(self.settings.tabular.queries) for trace in self.traces[method]]
         return [quartiles(column) for column in zip(*curves, strict=True)]
 
 
-def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+def quartiles(values: Sequence[int | float]) -> tuple[int | float, int | float, int | float]:
     """Lower quartile, median, upper quartile, each a value that is there or the mean of two; infinite ones last."""
     ranked = sorted(values)
 
-    def middle(part: Sequence[float]) -> float:
+    def middle(part: Sequence[int | float]) -> int | float:
         low, high = part[(len(part) - 1) // 2], part[len(part) // 2]
         return low if low == high else (low + high) / 2
 
@@ -109,7 +109,7 @@ def show(results: Results, runtime: Runtime) -> None:
     runtime.console.print(table)
 
 
-def _number(value: float, budget: int) -> str:
+def _number(value: int | float, budget: int) -> str:
     return f"{value:g}" if math.isfinite(value) else f"over {budget}"
 
 
@@ -149,7 +149,7 @@ def to_json(results: Results) -> str:
     return json.dumps(data, indent=1) + "\n"
 
 
-def _finite(value: float) -> float | None:
+def _finite(value: int | float) -> int | float | None:
     return value if math.isfinite(value) else None
 
 
