@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -9,24 +10,15 @@ import pytest
 from enas.architecture import Architecture
 from enas.cli import main
 from enas.spaces import load
-from enas.spaces.nasbench201.steps import EDGES, OPERATIONS, SIZE, question
 from enas.tabular.report import Trace, quartiles
-
-VALUES = dict(zip(OPERATIONS, (0.0, 3.0, 4.0, 6.0, 1.0), strict=True))
 
 
 def write_table(path: Path) -> None:
-    """A table of the whole NAS-Bench-201 space in which every edge counts by itself."""
-    strings = load("nasbench201").strings
-    assert strings is not None
+    """A table of the whole space in which every layer counts by itself."""
     rows = {}
-    for number in range(5**6):
-        ops = [OPERATIONS[number // 5**place % 5] for place in range(6)]
-        choices = {question(*edge): op for edge, op in zip(EDGES, ops, strict=True)}
-        name = strings.write(Architecture("nasbench201", SIZE, choices))
-        rows[name] = {
-            "accuracy": 50 + sum(VALUES[op] * (target + 1) / 4 for op, (target, _) in zip(ops, EDGES, strict=True))
-        }
+    for digits in product(range(3), repeat=8):
+        value = sum((layer + 2) * (digit == layer % 3) for layer, digit in enumerate(digits))
+        rows["".join(map(str, digits))] = {"accuracy": 50.0 + value}
     path.write_text(json.dumps(rows))
 
 
@@ -39,7 +31,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_search_on_a_table_leaves_figures_picture_and_architecture(table: Path, tmp_path: Path) -> None:
     first, again = tmp_path / "first", tmp_path / "again"
-    common = ["search", "nasbench201", "--reward-table", str(table), "--seeds", "2", "--queries", "120"]
+    common = ["search", "nasbench-macro", "--reward-table", str(table), "--seeds", "2", "--queries", "120"]
     for out in (first, again):
         assert main([*common, "--seed", "3", "--out", str(out)]) == 0
     assert {path.name for path in first.iterdir()} == {
@@ -48,10 +40,10 @@ def test_a_search_on_a_table_leaves_figures_picture_and_architecture(table: Path
     for name in ("tabular.json", "tabular.svg", "architecture.json"):
         assert (first / name).read_bytes() == (again / name).read_bytes()
     data = json.loads((first / "tabular.json").read_text())
-    assert data["architectures"] == 15625
+    assert data["architectures"] == 6561
     assert [run["seed"] for run in data["methods"]["random"]["runs"]] == [3, 4]
-    assert data["top"]["0.5 %"]["architectures"] >= 79  # 78.125, rounded up
-    strings, run = load("nasbench201").strings, data["methods"]["reinforce"]["runs"][0]
+    assert data["top"]["0.5 %"]["architectures"] >= 33  # 32.805, rounded up
+    strings, run = load("nasbench-macro").strings, data["methods"]["reinforce"]["runs"][0]
     assert strings is not None
     assert strings.write(Architecture.load(first / "architecture.json")) == run["architecture"]
     assert len(data["methods"]["evolution"]["best_after"]["median"]) == 120
@@ -64,7 +56,7 @@ def test_a_search_on_a_table_leaves_figures_picture_and_architecture(table: Path
         (["--dataset", "cifar10"], "unknown flag --dataset"),
         (["--epochs", "3"], "unknown flag --epochs"),
         (["--resume"], "leave out --resume"),
-        (["--queries", "20000"], "--queries 20000 is more than the 15,625"),
+        (["--queries", "20000"], "--queries 20000 is more than the 6,561"),
         (["--queries", "0"], "--queries must be at least 1"),
         (["--seeds", "0"], "--seeds must be at least 1"),
         (["--tournament", "30"], "--tournament 30 is more than --population 20"),
@@ -76,7 +68,7 @@ def test_what_does_not_fit_is_refused(
     table: Path, tmp_path: Path, flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert main(["search", "nasbench201", "--reward-table", str(table), *flags, "--out", str(out)]) == 2
+    assert main(["search", "nasbench-macro", "--reward-table", str(table), *flags, "--out", str(out)]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
@@ -86,7 +78,7 @@ def test_what_does_not_fit_is_refused(
 def test_a_missing_table_and_a_space_without_strings_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for space, message in (("nasbench201", "cannot read the table"), ("micro", "no string form")):
+    for space, message in (("nasbench-macro", "cannot read the table"), ("micro", "no string form")):
         assert main(["search", space, "--reward-table", str(tmp_path / "no"), "--out", str(tmp_path / "out")]) == 2
         assert message in capsys.readouterr().err
 
@@ -94,12 +86,12 @@ def test_a_missing_table_and_a_space_without_strings_are_refused(
 def test_a_trace_counts_queries_and_draws_a_flat_end() -> None:
     trace = Trace(0, {(0,): 50.0, (1,): 70.0, (2,): 60.0})
     assert trace.best == (1,)
-    assert [trace.queries_to(value) for value in (50, 60, 70, 71)] == [1, 2, 2, math.inf]
+    assert [trace.queries_to(value) for value in (50.0, 60.0, 70.0, 71.0)] == [1, 2, 2, math.inf]
     assert trace.curve(5) == [50, 70, 70, 70, 70]
 
 
 def test_quartiles_are_medians_of_the_halves() -> None:
-    assert quartiles([4, 1, 3, 2]) == (1.5, 2.5, 3.5)
-    assert quartiles([5, 1, 4, 2, 3]) == (2, 3, 4)
-    assert quartiles([1, math.inf, math.inf]) == (math.inf, math.inf, math.inf)
-    assert quartiles([7]) == (7, 7, 7)
+    assert quartiles([4.0, 1.0, 3.0, 2.0]) == (1.5, 2.5, 3.5)
+    assert quartiles([5.0, 1.0, 4.0, 2.0, 3.0]) == (2, 3, 4)
+    assert quartiles([1.0, math.inf, math.inf]) == (math.inf, math.inf, math.inf)
+    assert quartiles([7.0]) == (7, 7, 7)
