@@ -38,7 +38,7 @@ PAPER = Preset(
 )
 
 CPU = Preset(
-    # Less than half an hour of search on one processor core with 45,000 images of 32x32 (docs/results.md). With two layers the
+    # 35 minutes of search on one processor core with 45,000 images of 32x32 (docs/results.md). With two layers the
     # first cell already halves the resolution, where most of the time would go. No drop-path and no CutOut: a training of a few
     # epochs does not overfit. The controller's settings are the best of 18 on a model of the shared weights' scores, where the
     # published ones learn nothing in so few updates (docs/log.md).
