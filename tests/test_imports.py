@@ -8,7 +8,7 @@ from pathlib import Path
 import enas
 
 ORDER = (
-    ("errors", "callable"),
+    ("errors", "callable", "figures"),
     ("bounds",),
     ("config", "decisions", "files", "ranking", "schedules"),
     ("flags",),

@@ -17,6 +17,7 @@ from enas.decisions import Step
 from enas.draw import draw as draw_graph
 from enas.errors import RunError, UsageError
 from enas.export import export as export_network
+from enas.figures import shown
 from enas.files import write_text
 from enas.interface import INTERFACE, interface_of
 from enas.interface import to_json as interface_json
@@ -90,17 +91,19 @@ def report_derivation(found: Derivation, steps: Sequence[Step], task: Task, out:
     """Tell the user what was found, how it compares with chance, what to beware of, and what to do next."""
     runtime.say(f"on {found.examples:,} validation {task.unit}, supernet {task.metric} (not final {task.metric}):")
     if found.searched_mean is None or found.difference is None:
-        runtime.say(f"  random search: {len(found.candidates)} uniform architectures, mean {found.random_mean:.4f}")
+        runtime.say(f"  random search: {len(found.candidates)} uniform architectures, mean {shown(found.random_mean)}")
     else:
         better = "better" if task.direction * found.difference > 2 * found.standard_error else "not clearly better"
-        error = "unknown" if math.isnan(found.standard_error) else f"{found.standard_error:.4f}"
+        error = "unknown" if math.isnan(found.standard_error) else shown(found.standard_error)
         runtime.say(
-            f"  searched {found.searched_mean:.4f}, random {found.random_mean:.4f}, searched minus random "
-            f"{found.difference:+.4f} +- {error} (standard error): {better} than chance"
+            f"  searched {shown(found.searched_mean)}, random {shown(found.random_mean)}, searched minus random "
+            f"{'+' if found.difference >= 0 else ''}{shown(found.difference)} +- {error} (standard error): {better} than chance"
         )
     best = found.best
     stage = "" if best.examples == found.examples else f" on {best.examples:,}"
-    runtime.say(f"  best {best.score:.4f}{stage}: {out / 'architecture.json'}; all ranked: {out / 'candidates.json'}")
+    runtime.say(
+        f"  best {shown(best.score)}{stage}: {out / 'architecture.json'}; all ranked: {out / 'candidates.json'}"
+    )
     for warning in (guards.noisy_ranking(found.agreement["uniform"]), guards.parameter_free(best.architecture, steps)):
         if warning is not None:
             runtime.say(warning)
@@ -133,8 +136,8 @@ def train(
     runtime.say(f"training {source.where} ({settings.preset}): {parameters:,} parameters, run in {out}")
     result = train_loop.train(objects, run, console=runtime.console, say=runtime.say, resume=resume)
     run.close()
-    shown = [f"{name} {value:.4f}" for name, value in result.items() if "/" in name]
-    runtime.say(", ".join([*shown, f"weights: {out / train_loop.BEST}"]))
+    figures = [f"{name} {shown(value)}" for name, value in result.items() if "/" in name]
+    runtime.say(", ".join([*figures, f"weights: {out / train_loop.BEST}"]))
     return result
 
 
@@ -154,7 +157,7 @@ def test(path: Path, runtime: Runtime) -> dict[str, int | float]:
     task = objects.task
     result = test_network(objects.network, task, "test", task.final_size)
     value = result[f"test/{task.metric}"]
-    runtime.say(f"{path}: test {task.metric} {value:.4f}, test loss {result['test/loss']:.4f} nats")
+    runtime.say(f"{path}: test {task.metric} {shown(value)}, test loss {result['test/loss']:.4f} nats")
     return result
 
 
@@ -170,8 +173,8 @@ def draw(text: str, output: Path, runtime: Runtime, settings: MovieConfig | None
         past = history(text)
         graphs = [past.space.wiring(architecture) for architecture in past.architectures]
         frames = [Frame(*parts) for parts in zip(graphs, past.steps, past.scores, strict=True)]
-        shown = movie.animate(frames, output, metric=past.space.task.metric, settings=settings)
-        runtime.say(f"drawn: {output}, {shown} of {len(frames)} epochs")
+        drawn = movie.animate(frames, output, metric=past.space.task.metric, settings=settings)
+        runtime.say(f"drawn: {output}, {drawn} of {len(frames)} epochs")
         return
     if form not in picture.FORMATS:
         known = [f".{known}" for known in (*picture.FORMATS, *movie.FORMATS)]

@@ -25,7 +25,7 @@ def test_loss_is_the_mean_of_the_published_formula() -> None:
     sample = controller(3, generator=torch.Generator().manual_seed(1))
     config = SearchConfig(entropy_weight=0.01, skip_weight=0.8)
     scores = [0.2, 0.9, 0.5]
-    loss, figures = policy_loss(sample, scores, Baseline(0.99), config)
+    loss, _, figures = policy_loss(sample, scores, Baseline(0.99), config)
     baseline, terms = 0.0, []
     for i, score in enumerate(scores):
         reward = score + 0.01 * sample.entropy[i].item()
@@ -47,7 +47,7 @@ def test_policy_learns_a_problem_with_a_known_answer() -> None:
     for _ in range(150):
         sample = controller(20, generator=generator)
         scores = (sample.codes[:, op_columns] == 3).double().mean(1).tolist()
-        loss, _ = policy_loss(sample, scores, baseline, config)
+        loss, _, _ = policy_loss(sample, scores, baseline, config)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -73,7 +73,7 @@ def test_leave_one_out_subtracts_the_mean_of_the_others() -> None:
     _, sample = controller_and_sample()
     config = SearchConfig(entropy_weight=0.0, skip_weight=0.0, baseline="leave_one_out")
     scores = [0.2, 0.9, 0.5, 0.4]
-    loss, figures = policy_loss(sample, scores, Baseline(0.9), config)
+    loss, _, figures = policy_loss(sample, scores, Baseline(0.9), config)
     expected = [0.2 - 1.8 / 3, 0.9 - 1.1 / 3, 0.5 - 1.5 / 3, 0.4 - 1.6 / 3]
     products = [-p * a for p, a in zip(sample.log_prob.tolist(), expected, strict=True)]
     assert loss.item() == pytest.approx(sum(products) / 4, rel=1e-5)
@@ -84,14 +84,14 @@ def test_normalised_advantages_do_not_depend_on_scale_and_are_zero_for_equals() 
     _, sample = controller_and_sample()
     config = SearchConfig(entropy_weight=0.0, skip_weight=0.0, baseline="leave_one_out", normalise_advantage=True)
     scores = [0.2, 0.9, 0.5, 0.4]
-    loss, _ = policy_loss(sample, scores, Baseline(0.9), config)
+    loss, _, _ = policy_loss(sample, scores, Baseline(0.9), config)
     spread = torch.tensor(scores).std(correction=0).item() + SMALLEST_SPREAD
     centred = [(score - 0.5) * 4 / 3 / spread for score in scores]
     products = [-p * a for p, a in zip(sample.log_prob.tolist(), centred, strict=True)]
     assert loss.item() == pytest.approx(sum(products) / 4, abs=1e-5)
-    tenth, _ = policy_loss(sample, [0.5 + score / 10 for score in scores], Baseline(0.9), config)
+    tenth, _, _ = policy_loss(sample, [0.5 + score / 10 for score in scores], Baseline(0.9), config)
     assert tenth.item() == pytest.approx(loss.item(), rel=0.01, abs=1e-5)
-    equal, _ = policy_loss(sample, [0.5] * 4, Baseline(0.9), config)
+    equal, _, _ = policy_loss(sample, [0.5] * 4, Baseline(0.9), config)
     assert equal.item() == pytest.approx(0, abs=1e-6)
 
 
@@ -102,7 +102,7 @@ def test_one_update_is_one_step_on_the_loss() -> None:
         controller, sample = controller_and_sample()
         step, baseline = stepper(controller, config), Baseline(0.9)
         if by_hand:
-            loss, _ = policy_loss(sample, scores, baseline, config)
+            loss, _, _ = policy_loss(sample, scores, baseline, config)
             step(loss)
         else:
             update(controller, step, sample, scores, baseline, config)

@@ -15,6 +15,7 @@ from torch import Tensor
 from enas.architecture import Architecture
 from enas.draw import draw, image
 from enas.errors import RunError, UsageError
+from enas.figures import shown
 from enas.interrupt import Interrupt
 from enas.progress import Progress
 from enas.run import Run
@@ -229,7 +230,7 @@ def finish_epoch(state: Search) -> list[str]:
     entropy = f"entropy {metrics['controller/entropy']:.1f}, " if "controller/entropy" in metrics else ""
     line = (
         f"epoch {position.epoch}/{config.epochs}: loss {metrics['train/loss']:.3f}, supernet {task.metric} of sampled "
-        f"architectures {metrics[sampled]:.3f}, best {values[best]:.3f} (not final {task.metric}), "
+        f"architectures {shown(metrics[sampled], 3)}, best {shown(values[best], 3)} (not final {task.metric}), "
         f"{entropy}{timings[f'time/{task.unit}_per_second']:.0f} {task.unit}/s"
     )
     return [line, *_warn_once(state, metrics.get("controller/entropy"))]

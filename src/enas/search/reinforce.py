@@ -27,7 +27,7 @@ class Baseline:
 
 def policy_loss(
     sample: Sample, scores: Sequence[float], baseline: Baseline, config: SearchConfig
-) -> tuple[Float[Tensor, ""], dict[str, float]]:
+) -> tuple[Float[Tensor, ""], Float[Tensor, " n"], dict[str, float]]:
     """Loss whose gradient raises the expected reward, averaged over the sampled architectures.
 
     The entropy acts through the reward only, never by a gradient of its own, as in the authors' code.
@@ -39,11 +39,11 @@ def policy_loss(
         config: Kind of baseline, weights of entropy and skip penalty.
 
     Returns:
-        The loss, and figures for the log.
+        The loss, what each architecture is worth beyond the baseline, and figures for the log.
     """
     advantages, figures = _advantages(sample, scores, baseline, config)
     loss = _loss(sample, -sample.log_prob * advantages, config)
-    return loss, {"controller/loss": loss.item(), **figures}
+    return loss, advantages, {"controller/loss": loss.item(), **figures}
 
 
 def update(
@@ -70,19 +70,15 @@ def update(
     Returns:
         Figures for the log; the loss is that of the first step.
     """
-    advantages, figures = _advantages(sample, scores, baseline, config)
-    old, first = sample.log_prob.detach(), 0.0
-    for number in range(config.policy_updates):
-        if number == 0:
-            loss = _loss(sample, -sample.log_prob * advantages, config)
-            first = loss.item()
-        else:
-            again = controller(len(old), codes=sample.codes)
-            ratio = (again.log_prob - old).exp()
-            clipped = ratio.clamp(1 - config.policy_clip, 1 + config.policy_clip)
-            loss = _loss(again, -torch.minimum(ratio * advantages, clipped * advantages), config)
-        step(loss)
-    return {"controller/loss": first, **figures}
+    loss, advantages, figures = policy_loss(sample, scores, baseline, config)
+    step(loss)
+    old = sample.log_prob.detach()
+    for _ in range(config.policy_updates - 1):
+        again = controller(len(old), codes=sample.codes)
+        ratio = (again.log_prob - old).exp()
+        clipped = ratio.clamp(1 - config.policy_clip, 1 + config.policy_clip)
+        step(_loss(again, -torch.minimum(ratio * advantages, clipped * advantages), config))
+    return figures
 
 
 def _loss(sample: Sample, terms: Float[Tensor, " n"], config: SearchConfig) -> Float[Tensor, ""]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from enas.errors import Interrupted, RunError
+from enas.figures import shown
 from enas.interrupt import Interrupt
 from enas.progress import Progress
 from enas.rng import restore_rng, rng_state
@@ -218,7 +219,7 @@ def finish_epoch(state: Training) -> str:
             metrics.update(test(objects.network, task, "valid", task.scoring_size))
             value = metrics[f"valid/{task.metric}"]
             score = task.direction * value
-            line += f", validation {task.metric} {value:.4f}"
+            line += f", validation {task.metric} {shown(value)}"
         _keep_weights(state, score)
     state.scores.append(score)
     waiting = config.average_trigger is not None and state.average.mean is None

@@ -55,7 +55,7 @@ ENAS_LM = Preset(
 CPU = Preset(
     # 42 minutes of search and 10 of training on one shared processor core (docs/results.md). Adam for the shared weights: in so
     # few epochs it gets further than SGD at any rate tried (docs/log.md). The controller is that of the micro space; on Penn
-    # Treebank it settles too early, on a cell that is worse than random ones: to be improved.
+    # Treebank it settles too early, on a cell no better than random ones: to be improved.
     supernet=RnnSupernetConfig(nodes=8, width=200, weight_range=0.04, longest_state=25.0, drop_input=0.1, drop_output=0.2),
     network=RnnNetworkConfig(
         width=200, weight_range=0.04, longest_state=25.0, drop_input=0.2, drop_hidden=0.1, drop_output=0.3,
