@@ -139,6 +139,12 @@ def test_step_sums_the_loss_adds_the_penalty_and_carries_the_state() -> None:
     assert model.given[2] is None, "a new reading begins without a state"
 
 
+def test_the_average_of_perplexities_is_that_of_the_mean_loss() -> None:
+    made = task()
+    assert made.average([math.exp(4.0), math.exp(6.0), math.exp(14.0)]) == pytest.approx(math.exp(8.0))
+    assert made.average([100.0, math.inf]) == math.inf
+
+
 def test_perplexity_is_the_exponential_of_the_mean_loss_without_a_cap() -> None:
     made = task()
     assert made.metrics({"loss": 30.0, "seen": 10.0}) == pytest.approx({"loss": 3.0, "perplexity": math.exp(3)})

@@ -44,10 +44,10 @@ class Derivation:
     origin: str
     """Origin of those that may become the final architecture."""
     searched_mean: float | None
-    """Over the architectures that the controller sampled; None: it sampled none."""
+    """`Task.average` over the architectures that the controller sampled; None: it sampled none."""
     random_mean: float
     difference: float | None
-    """Mean metric of sampled minus mean metric of uniformly drawn architectures."""
+    """Mean of sampled minus mean of uniformly drawn architectures."""
     standard_error: float
     """Of the difference, over the architectures drawn; nan for a single one."""
     examples: int
@@ -201,15 +201,15 @@ def _rank(
     ranked = sorted(candidates, key=lambda candidate: (-candidate.examples, -task.direction * candidate.score))
     first = {origin: [trials[key].scores[0] for key in rows] for origin, rows in keys.items()}
     random, searched = first["uniform"], first.get("controller")
-    random_mean = statistics.fmean(random)
-    searched_mean = None if searched is None else statistics.fmean(searched)
+    random_mean = task.average(random)
+    searched_mean = None if searched is None else task.average(searched)
     return Derivation(
         tuple(ranked),
         next(iter(keys)),
         searched_mean,
         random_mean,
         None if searched_mean is None else searched_mean - random_mean,
-        math.nan if searched is None else math.sqrt((_variance(searched) + _variance(random)) / len(random)),
+        math.nan if searched is None else math.hypot(_standard_error(searched, task), _standard_error(random, task)),
         seen[bounds[0]],
         {origin: _agreement([trials[key] for key in dict.fromkeys(rows)]) for origin, rows in keys.items()},
     )
@@ -221,5 +221,10 @@ def _agreement(trials: Sequence[_Trial]) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _variance(values: Sequence[float]) -> float:
-    return statistics.variance(values) if len(values) > 1 else math.nan
+def _standard_error(values: Sequence[float], task: Task) -> float:
+    """Of the task's average, by the jackknife (for an arithmetic mean, its standard error); nan for a single value."""
+    n = len(values)
+    if n < 2:
+        return math.nan
+    without_one = [task.average([*values[:i], *values[i + 1 :]]) for i in range(n)]
+    return math.sqrt((n - 1) * statistics.pvariance(without_one))

@@ -208,7 +208,7 @@ def finish_epoch(state: Search) -> list[str]:
         **({"train/skipped_steps": sums["skipped"]} if "skipped" in sums else {}),
         **{name: value / max(updates, 1) for name, value in sums.items() if name.startswith("controller/")},
         "controller/baseline": state.baseline.value,
-        sampled: sum(values) / len(values),
+        sampled: task.average(values),
         best_name: values[best],
     }
     spent = position.spent

@@ -1,6 +1,7 @@
 """Image classification: batches, loss and reward."""
 
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -162,6 +163,10 @@ class ImageTask:
     def metrics(self, sums: Figures) -> dict[str, float]:
         """Mean loss in nats, and accuracy."""
         return {"loss": sums["loss"] / sums["seen"], "accuracy": sums["right"] / sums["seen"]}
+
+    def average(self, values: Sequence[float]) -> float:
+        """The arithmetic mean."""
+        return statistics.fmean(values)
 
     def reward(self, value: float) -> float:
         """The accuracy itself."""

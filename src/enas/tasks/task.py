@@ -3,7 +3,7 @@
 A model is what a task feeds: a stand-alone network, or a supernet bound to an architecture.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -144,6 +144,9 @@ class Task(Protocol):
 
     def metrics(self, sums: Figures) -> dict[str, float]:
         """Figures for people: "loss" in nats, and `metric`, from sums over `Outcome.figures`."""
+
+    def average(self, values: Sequence[float]) -> float:
+        """The mean of `metric` over several architectures, in the sense in which its values may be added."""
 
     def reward(self, value: float) -> float:
         """What the controller gets for an architecture with this value of `metric`."""

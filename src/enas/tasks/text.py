@@ -4,7 +4,8 @@ Letters of shapes: T places in a window, B texts side by side, H width, V vocabu
 """
 
 import math
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -197,6 +198,10 @@ class TextTask:
         """Mean loss in nats, and its exponential, never capped."""
         loss = sums["loss"] / sums["seen"]
         return {"loss": loss, "perplexity": math.exp(loss) if loss < 700 else math.inf}  # also where it is not a number
+
+    def average(self, values: Sequence[float]) -> float:
+        """The perplexity of the mean loss: a few cells with exploding states would drown all others in a mean of values."""
+        return math.exp(statistics.fmean(map(math.log, values)))
 
     def reward(self, value: float) -> float:
         """A constant divided by the perplexity."""
