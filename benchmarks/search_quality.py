@@ -61,6 +61,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 pass over the data, for steps_per_epoch). "shared-random" is random search with weight sharing at the budget of "base"."""
 PROBES = 200
 """Uniformly drawn architectures over which tau is measured."""
+PROBE_EVERY = 10
+"""Epochs between two such measurements."""
 
 
 def arguments() -> argparse.Namespace:
@@ -130,7 +132,7 @@ def main() -> None:
     runtime = Runtime(resolve_device(options.device), options.cache_dir, Console())
     space = load(options.space)
     base = SearchSettings.from_preset(space, options.preset, DataConfig(dataset=options.dataset))
-    base = replace(base, search=replace(base.search, probe_samples=PROBES))
+    base = replace(base, search=replace(base.search, probe_samples=PROBES, probe_every=PROBE_EVERY))
     task = space.task.load(base.data, base.augment, cache=runtime.cache, device=runtime.device)
     base = changed(base, parse(options.changes), task.steps("train", base.search.batch_size))
     steps = task.steps("train", base.search.batch_size)

@@ -1,7 +1,7 @@
 """Flags and settings: what a user may write on the command line or in config.json, and what is refused in one line."""
 
 import argparse
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -261,11 +261,26 @@ def test_json_of_a_wrong_type_is_refused_in_one_line(changed: dict[str, Any], me
     assert str(error.value) == message
 
 
-def test_json_without_a_field_or_without_fields_is_refused() -> None:
-    data = as_json()
-    del data["plain"]
-    with pytest.raises(UsageError, match=r"^file: 'plain' is missing$"):
-        from_dict(Settings, data, "file")
+def test_json_of_before_a_setting_existed_has_its_default() -> None:
+    data = as_json(cups=7)
+    del data["plain"], data["minutes"]
+    assert from_dict(Settings, data, "file") == from_dict(Settings, as_json(cups=7), "file")
+
+
+@dataclass(frozen=True)
+class Kettle:
+    """Kettle."""
+
+    litres: float
+    """Litres."""
+    whistles: list[str] = field(default_factory=list)
+    """Whistles."""
+
+
+def test_json_without_a_needed_field_or_without_fields_is_refused() -> None:
+    assert from_dict(Kettle, {"litres": 2}, "file") == Kettle(2.0)
+    with pytest.raises(UsageError, match=r"^file: 'litres' is missing$"):
+        from_dict(Kettle, {"whistles": []}, "file")
     with pytest.raises(UsageError, match=r"^file must map settings to values, not \[1\]$"):
         from_dict(Settings, [1], "file")
 

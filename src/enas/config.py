@@ -186,10 +186,12 @@ class SearchConfig:
     """Which of these may become the final one: those of the controller; or the uniform ones, and no others are drawn (random
     search with weight sharing: Li and Talwalkar 2019)."""
     probe_samples: Natural = 0
-    """Architectures that are scored after each epoch for `probes.jsonl`, so many uniform ones, the same in all epochs, and so
+    """Architectures that are scored after an epoch for `probes.jsonl`, so many uniform ones, the same in all epochs, and so
     many of the controller: what rank correlations are computed from; 0: off. The search goes the same way with or without."""
     probe_examples: Count | None = 1000
     """Validation examples (text: words) on which these are scored; None: all of them."""
+    probe_every: Count = 1
+    """Epochs from one such scoring to the next; the last epoch always has one."""
     max_hours: NotNegative | None = None
     """End the search in good order after this many hours, with what was found so far; None: run to the end."""
     checkpoint_minutes: NotNegative = 5.0

@@ -139,7 +139,7 @@ def collect(namespace: argparse.Namespace, defaults: Config, *, prefix: str = ""
 
 
 def from_dict(kind: type[Config], data: object, where: str) -> Config:
-    """Rebuild a frozen dataclass from JSON data, strictly.
+    """Rebuild a frozen dataclass from JSON data, strictly, but for settings that are newer than the data.
 
     Args:
         kind: The dataclass.
@@ -147,19 +147,20 @@ def from_dict(kind: type[Config], data: object, where: str) -> Config:
         where: Place of the data, for error messages.
 
     Raises:
-        UsageError: a field is unknown, missing or of a wrong type.
+        UsageError: a field is unknown or of a wrong type, or one without default is missing.
     """
     if not isinstance(data, Mapping):
         raise UsageError(f"{where} must map settings to values, not {data!r}")
     hints = get_type_hints(kind)
-    names = [item.name for item in dataclasses.fields(kind)]  # type: ignore[arg-type]  # a dataclass, by contract
-    for name in names:
-        if name not in data:
+    items = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]  # a dataclass, by contract
+    for name, item in items.items():
+        # A run folder of an earlier version lacks the settings that came later: their defaults are what it did.
+        if name not in data and item.default is item.default_factory is dataclasses.MISSING:
             raise UsageError(f"{where}: {name!r} is missing")
     for name in data:
-        if name not in names:
+        if name not in items:
             raise UsageError(f"{where}: {name!r} is unknown")
-    return kind(**{name: _check(data[name], hints[name], f"{where}: {name}") for name in names})
+    return kind(**{name: _check(data[name], hints[name], f"{where}: {name}") for name in items if name in data})
 
 
 def _check(value: Any, hint: Any, where: str) -> Any:

@@ -351,6 +351,15 @@ def test_probes_change_nothing_and_the_uniform_ones_are_the_same_in_all_epochs_a
     assert [line["step"] for line in probes] == [1, 2, 3]
 
 
+@pytest.mark.parametrize(("every", "epochs"), [(2, [2, 3]), (3, [3]), (9, [3])])
+def test_probes_are_as_far_apart_as_asked_and_the_last_epoch_has_one(
+    tmp_path: Path, every: int, epochs: list[int]
+) -> None:
+    run = run_in(tmp_path / "run")
+    do_search(make(replace(CONFIG, probe_samples=2, probe_examples=10, probe_every=every)), run)
+    assert [line["step"] for line in lines_of(run, "probes.jsonl")] == epochs
+
+
 def test_random_search_probes_no_policy(tmp_path: Path) -> None:
     run = run_in(tmp_path / "run")
     config = replace(CONFIG, controller_steps=0, derive_from="uniform", probe_samples=2)

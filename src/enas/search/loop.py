@@ -218,7 +218,7 @@ def finish_epoch(state: Search) -> list[str]:
     found = objects.decoder(codes[best])
     state.run.log_architecture(position.epoch, json.loads(found.to_json()), values[best])
     show_best(state, found)
-    if config.probe_samples:
+    if config.probe_samples and (position.epoch % config.probe_every == 0 or position.epoch == config.epochs):
         state.run.log_probes(position.epoch, probe(state))
     samples = updates * config.controller_samples
     timings = {
