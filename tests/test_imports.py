@@ -8,7 +8,7 @@ from pathlib import Path
 import enas
 
 ORDER = (
-    ("errors", "callable", "figures"),
+    ("errors", "callable", "figures", "processors"),
     ("bounds",),
     ("config", "decisions", "files", "ranking", "schedules"),
     ("flags",),

@@ -151,7 +151,9 @@ def parser_of(verb: str, *, positional: str | None = None, more: bool = False, o
         parser.add_argument("--out", type=Path, help="folder of the run")
         parser.add_argument("--resume", action="store_true", help="go on with the run in this folder")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
-    parser.add_argument("--threads", type=int, help="processor threads (default: one a core)")
+    parser.add_argument(
+        "--threads", type=int, help="processor threads (default: one a core, within the quota of a container)"
+    )
     parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
     parser.add_argument("--cache-dir", type=Path, help="folder of decoded data sets (default: ~/.cache/enas)")
     return parser
@@ -179,7 +181,7 @@ def look_ahead(arguments: list[str], verb: str, positional: str) -> tuple[str | 
 
 
 def runtime_of(options: argparse.Namespace) -> "Runtime":
-    """Where a command runs, as its flags say.
+    """Where a command runs, as its flags say; a word where its threads are too many.
 
     Raises:
         UsageError: there is no such device, or no thread.
@@ -187,14 +189,20 @@ def runtime_of(options: argparse.Namespace) -> "Runtime":
     import torch
     from rich.console import Console
 
+    from enas.processors import busy_elsewhere, oversubscription, usable_processors
     from enas.runtime import Runtime, keep_freed_memory, resolve_device
 
-    if options.threads is not None:
-        if options.threads < 1:
-            raise UsageError(f"--threads must be at least 1, got {options.threads}")
-        torch.set_num_threads(options.threads)
+    if options.threads is not None and options.threads < 1:
+        raise UsageError(f"--threads must be at least 1, got {options.threads}")
+    usable = usable_processors()
+    torch.set_num_threads(options.threads or min(torch.get_num_threads(), usable))
     keep_freed_memory()
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     plain = None if sys.stdout.isatty() else False  # also in notebooks, which ask for colours without being terminals
     console = Console(quiet=options.quiet, force_jupyter=False, force_terminal=plain)
-    return Runtime(resolve_device(options.device), options.cache_dir or home / "enas", console)
+    found = Runtime(resolve_device(options.device), options.cache_dir or home / "enas", console)
+    if found.device.type == "cpu" and hasattr(options, "resume"):  # a long command
+        warning = oversubscription(torch.get_num_threads(), usable, busy_elsewhere(), os.cpu_count() or usable)
+        if warning:
+            found.say(f"warning: {warning}")
+    return found
