@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from rich.console import Console
+from torch._dynamo.utils import counters
 
 from enas.architecture import Architecture, decode, encode
 from enas.cli import main
@@ -157,7 +158,7 @@ def test_every_preset_asks_questions_that_can_be_asked_and_replayed(name: str) -
 
 @pytest.mark.parametrize("name", SPACES)
 def test_supernet_touches_only_what_is_sampled(name: str, tmp_path: Path) -> None:
-    """Some weights stay without gradient, and two architectures together use more than each of them alone."""
+    """Some weights stay without gradient, and two architectures together use more than each of them alone; none compiles."""
     settings = SearchSettings.from_preset(load(name), "demo", DataConfig())
     runtime = Runtime(torch.device("cpu"), tmp_path, Console(file=io.StringIO()))
     objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device)
@@ -165,6 +166,7 @@ def test_supernet_touches_only_what_is_sampled(name: str, tmp_path: Path) -> Non
     batch = next(objects.task.training_batches("train", 8, order_seed=0, generator=torch.Generator(), limit=1))
     used = []
     objects.supernet.train()
+    counters.clear()
     for row in codes:
         objects.supernet.zero_grad(set_to_none=True)
         objects.task.step(bind(objects.supernet, objects.decoder(row)), batch, None).loss.backward()
@@ -172,6 +174,7 @@ def test_supernet_touches_only_what_is_sampled(name: str, tmp_path: Path) -> Non
     everything = {key for key, _ in objects.supernet.named_parameters()}
     assert all(one < everything for one in used)
     assert len(set.union(*used)) > max(len(one) for one in used)
+    assert not counters["frames"], "compiled anew: an architecture must cost no more than its arithmetic"
 
 
 @pytest.mark.parametrize("name", SPACES)
