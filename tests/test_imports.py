@@ -21,7 +21,7 @@ ORDER = (
     ("controller",),
     ("spaces",),
     ("own",),
-    ("weights", "progress", "interrupt", "rng"),
+    ("weights", "progress", "interrupt", "rng", "optimizers"),
     ("run",),
     ("runtime",),
     ("layout",),

@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 
 from enas.bounds import Bounds, Count, Decay, Natural, NotNegative, Positive, Seed, Share
 
+OptimizerName = Literal["momentum", "sgd", "adam", "rmsprop"]
+"""SGD with Nesterov momentum, plain SGD, Adam or RMSprop."""
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -97,7 +100,7 @@ class SearchConfig:
     """Epochs of the first cosine cycle (Loshchilov and Hutter 2017)."""
     lr_cycle_growth: Count = 2
     """Each cycle is this many times longer than the one before."""
-    optimizer: Literal["momentum", "sgd", "adam", "rmsprop"] = "momentum"
+    optimizer: OptimizerName = "momentum"
     """Optimiser of the shared weights: SGD with Nesterov momentum, plain SGD, Adam or RMSprop."""
     momentum: Decay = 0.9
     """Nesterov momentum of the shared weights, for the optimizer "momentum"; 0: plain SGD."""
@@ -226,8 +229,10 @@ class TrainConfig:
     """Each cycle is this many times longer than the one before."""
     lr_every_step: bool = False
     """Whether the learning rate falls at every step, or once an epoch as in the code."""
+    optimizer: OptimizerName = "momentum"
+    """Optimiser of the weights: SGD with Nesterov momentum, plain SGD, Adam or RMSprop."""
     momentum: Decay = 0.9
-    """Nesterov momentum."""
+    """Nesterov momentum, for the optimizer "momentum"; 0: plain SGD."""
     weight_decay: NotNegative = 4e-4
     """Weight decay: twice the factor of the sum of squares in the authors' loss."""
     grad_clip: Positive | None = None

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -174,6 +175,15 @@ def test_one_step_is_nesterov_with_decay_of_the_clipped_gradient(
         velocity = 0.9 * velocity + gradient
         w -= 0.1 * (gradient + 0.9 * velocity)
     assert network.w.item() == pytest.approx(w, rel=1e-4)
+
+
+@pytest.mark.parametrize(("optimizer", "moved"), [("adam", 0.1), ("rmsprop", 1.0), ("sgd", 0.1), ("momentum", 0.19)])
+def test_the_optimiser_is_the_one_that_was_asked_for(optimizer: Any, moved: float, tmp_path: Path) -> None:
+    """The first step from 0, where the gradient is -1: Adam goes the rate, RMSprop 1 / sqrt(0.01) times the rate."""
+    network = Linear(0.0)
+    config = replace(CONFIG, epochs=1, steps_per_epoch=1, momentum=0.9, optimizer=optimizer)
+    do_train(objects(network, config), run_in(tmp_path / "run"))
+    assert network.w.item() == pytest.approx(moved, rel=1e-4)
 
 
 def test_the_best_weights_are_kept_beside_the_last(tmp_path: Path) -> None:
@@ -369,13 +379,13 @@ class Stopping(nn.Module):
         return self.layers(inputs)
 
 
-@pytest.mark.parametrize("at", [1, 6, 8, 12])
-def test_a_stopped_and_resumed_training_gives_the_same_as_one_in_a_go(at: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("at", "optimizer"), [(1, "momentum"), (6, "momentum"), (8, "adam"), (12, "rmsprop")])
+def test_a_stopped_and_resumed_training_gives_the_same_as_one_in_a_go(at: int, optimizer: Any, tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (16, 2, 2, 1), generator=generator).to(torch.uint8)
     train_split = ImageSplit(pixels, torch.arange(16) % 2)
     task = make_task(train=train_split, test=split([0, 1]), augment=AugmentConfig(crop_padding=1, flip=True))
-    config = replace(CONFIG, epochs=3, momentum=0.9)
+    config = replace(CONFIG, epochs=3, momentum=0.9, optimizer=optimizer)
     whole, cut = run_in(tmp_path / "whole"), run_in(tmp_path / "cut")
     expected = do_train(objects(Stopping(None), config, task), whole)
     with pytest.raises(Interrupted, match=r"all is saved in .*cut: the same command with --resume goes on"):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from enas.config import OptimizerName
 from enas.errors import UsageError
 from enas.predecessors.fates import (
     Always,
@@ -19,22 +20,9 @@ from enas.predecessors.fates import (
     whole,
 )
 
-Optimiser = Literal["adam", "sgd", "momentum", "rmsprop"]
 CNN = ("macro", "micro")
 RNN = ("rnn",)
 EXPONENTIAL = (("--lr-schedule", "exponential"),)
-_MOMENTA = {"sgd": "0.0", "momentum": "0.9"}
-
-
-def _momentum(optimiser: str) -> str:
-    """Momentum of a training from scratch, which is SGD.
-
-    Raises:
-        UsageError: the optimiser is another one.
-    """
-    if optimiser not in _MOMENTA:
-        raise UsageError(f"--shared_optim {optimiser}: an architecture is trained from scratch by sgd or momentum only")
-    return _MOMENTA[optimiser]
 
 
 def _searched(name: str, hint: Any, *flags: str, text: str = "", **more: Any) -> Flag:
@@ -151,7 +139,7 @@ LEARNING = (
     _searched("ema_baseline_decay", float, "--baseline-decay"),
     _always("discount", float, 1.0, "a reward belongs to the whole architecture and is not discounted"),
     _searched("controller_max_step", int, "--controller-steps"),
-    _searched("controller_optim", Optimiser, "--controller-optimizer"),
+    _searched("controller_optim", OptimizerName, "--controller-optimizer"),
     CONTROLLER_LR,
     _searched("controller_lr_cosine", bool, "--controller-lr-cosine"),
     _searched("controller_lr_max", float, "--controller-lr-max"),
@@ -169,12 +157,7 @@ LEARNING = (
     _always("shared_initial_step", int, 0, "there is no warm-up before the first epoch"),
     _both("shared_max_step", int, "--steps-per-epoch"),
     _always("shared_num_sample", int, 1, "each step of the shared weights samples one architecture"),
-    Flag(
-        "shared_optim",
-        Optimiser,
-        "`--optimizer`; for `--mode single`: `--momentum` 0.0 for sgd, 0.9 for momentum, others refused",
-        on_search(Becomes(("--optimizer",))) | on_train(Becomes(("--momentum",), _momentum)),
-    ),
+    _both("shared_optim", OptimizerName, "--optimizer"),
     _both("shared_lr", float, "--lr-max"),
     Flag(
         "shared_decay",

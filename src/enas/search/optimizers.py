@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from enas.config import SearchConfig
+from enas.optimizers import make_optimizer
 
 
 def weights_optimizer(parameters: Iterable[Parameter], config: SearchConfig) -> torch.optim.Optimizer:
@@ -17,15 +18,9 @@ def weights_optimizer(parameters: Iterable[Parameter], config: SearchConfig) -> 
         parameters: The shared weights.
         config: `optimizer`, with `lr_max`, `momentum` and `weight_decay`.
     """
-    match config.optimizer:
-        case "adam":
-            return torch.optim.Adam(parameters, lr=config.lr_max, weight_decay=config.weight_decay)
-        case "rmsprop":
-            return torch.optim.RMSprop(parameters, lr=config.lr_max, weight_decay=config.weight_decay)
-        case "sgd":
-            return torch.optim.SGD(parameters, lr=config.lr_max, weight_decay=config.weight_decay)
-        case "momentum":
-            return _with_momentum(parameters, config.lr_max, config.momentum, config.weight_decay)
+    return make_optimizer(
+        parameters, config.optimizer, rate=config.lr_max, momentum=config.momentum, weight_decay=config.weight_decay
+    )
 
 
 def controller_optimizer(parameters: Iterable[Parameter], config: SearchConfig) -> torch.optim.Optimizer:
@@ -36,21 +31,14 @@ def controller_optimizer(parameters: Iterable[Parameter], config: SearchConfig) 
         config: `controller_optimizer`, with `controller_lr`, `controller_momentum`, `controller_beta1`,
             `controller_beta2` and `controller_epsilon`.
     """
-    rate = config.controller_lr
-    match config.controller_optimizer:
-        case "adam":
-            return torch.optim.Adam(
-                parameters,
-                lr=rate,
-                betas=(config.controller_beta1, config.controller_beta2),
-                eps=config.controller_epsilon,
-            )
-        case "rmsprop":
-            return torch.optim.RMSprop(parameters, lr=rate, eps=config.controller_epsilon)
-        case "sgd":
-            return torch.optim.SGD(parameters, lr=rate)
-        case "momentum":
-            return _with_momentum(parameters, rate, config.controller_momentum, 0.0)
+    rate, epsilon = config.controller_lr, config.controller_epsilon
+    if config.controller_optimizer == "adam":
+        betas = (config.controller_beta1, config.controller_beta2)
+        return torch.optim.Adam(parameters, lr=rate, betas=betas, eps=epsilon)
+    if config.controller_optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=rate, eps=epsilon)
+    momentum = config.controller_momentum
+    return make_optimizer(parameters, config.controller_optimizer, rate=rate, momentum=momentum, weight_decay=0.0)
 
 
 def step_controller(
@@ -84,10 +72,3 @@ def controller_rate(epoch: float, config: SearchConfig) -> float:
         return config.controller_lr
     low, high = config.controller_lr_min, config.controller_lr_max
     return low + 0.5 * (high - low) * (1 + math.cos(math.pi * min(epoch / config.epochs, 1.0)))
-
-
-def _with_momentum(
-    parameters: Iterable[Parameter], rate: float, momentum: float, weight_decay: float
-) -> torch.optim.Optimizer:
-    """Stochastic gradient descent with Nesterov momentum, as in the authors' code; without momentum it is plain."""
-    return torch.optim.SGD(parameters, lr=rate, momentum=momentum, nesterov=momentum > 0, weight_decay=weight_decay)

@@ -10,6 +10,7 @@ import torch
 from enas.errors import Interrupted, RunError
 from enas.figures import shown
 from enas.interrupt import Interrupt
+from enas.optimizers import make_optimizer
 from enas.progress import Progress
 from enas.rng import restore_rng, rng_state
 from enas.run import Run
@@ -32,11 +33,11 @@ class Training:
         config = objects.config
         self.objects, self.run, self.config = objects, run, config
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.optimizer = torch.optim.SGD(
+        self.optimizer = make_optimizer(
             objects.network.parameters(),
-            lr=config.lr_max,
+            config.optimizer,
+            rate=config.lr_max,
             momentum=config.momentum,
-            nesterov=config.momentum > 0,
             weight_decay=config.weight_decay,
         )
         self.epoch, self.step, self.order_seed = 0, 0, 0
