@@ -37,7 +37,7 @@ from enas.tasks.task import Task
 from enas.train import loop as train_loop
 from enas.train import setup as train_setup
 from enas.train.setup import TrainObjects, TrainSettings
-from enas.train.test import test as test_network
+from enas.train.test import final_test
 from enas.trained import load as load_trained
 from enas.weights import load_weights
 
@@ -155,7 +155,7 @@ def test(path: Path, runtime: Runtime) -> dict[str, int | float]:
     objects = _training(settings, architecture, str(path), runtime)
     load_weights(path / train_loop.BEST, objects.network)
     task = objects.task
-    result = test_network(objects.network, task, "test", task.final_size)
+    result = final_test(objects.network, task, "test", runtime.console)
     value = result[f"test/{task.metric}"]
     runtime.say(f"{path}: test {task.metric} {shown(value)}, test loss {result['test/loss']:.4f} nats")
     return result

@@ -37,6 +37,12 @@ def test_figures_are_means_over_examples_whatever_the_batches(batch_size: int) -
     assert found == pytest.approx({"valid/loss": loss, "valid/accuracy": 4 / 5}, rel=1e-5)
 
 
+def test_progress_is_told_in_examples() -> None:
+    told: list[int] = []
+    score_part(Brightness(), make_task(), "valid", 2, told.append)
+    assert told == [2, 2, 1]
+
+
 def test_a_part_that_is_not_there_is_refused() -> None:
     with pytest.raises(DataError, match="levels has no test images"):
         score_part(Brightness(), make_task(), "test", 10)

@@ -19,7 +19,7 @@ from enas.space import FollowsProgress
 from enas.tasks.task import add_figures
 from enas.train.averaging import WeightAverage, is_triggered
 from enas.train.setup import TrainObjects
-from enas.train.test import test
+from enas.train.test import final_test, test
 from enas.weights import load_weights, save_weights
 
 BEST, LAST = "best.safetensors", "last.safetensors"
@@ -162,7 +162,7 @@ def train(
         if state.epoch == 0:
             _keep_weights(state, -math.inf)
         state.save()
-    return finish(state)
+    return finish(state, console)
 
 
 def train_epoch(state: Training, bar: Progress, interrupt: Interrupt) -> None:
@@ -235,7 +235,7 @@ def finish_epoch(state: Training) -> str:
     return f"{line}, {rate:.0f} {task.unit}/s"
 
 
-def finish(state: Training) -> dict[str, int | float]:
+def finish(state: Training, console: Any) -> dict[str, int | float]:
     """Test the kept weights once and write `result.json`."""
     objects, run, task = state.objects, state.run, state.objects.task
     load_weights(run.path / BEST, objects.network)
@@ -244,9 +244,9 @@ def finish(state: Training) -> dict[str, int | float]:
         "epochs": state.epoch,
     }
     if not state.config.train_on_valid:
-        result.update(test(objects.network, task, "valid", task.final_size))
+        result.update(final_test(objects.network, task, "valid", console))
     if task.has_test:
-        result.update(test(objects.network, task, "test", task.final_size))
+        result.update(final_test(objects.network, task, "test", console))
     run.write_json(RESULT, result)
     return result
 
