@@ -10,7 +10,7 @@ from enas.config import AugmentConfig
 from enas.data.images import ImageData, ImageSplit
 from enas.errors import DataError
 from enas.tasks.images import ImageTask
-from enas.train.test import test as score_part
+from enas.train.test import evaluate as score_part
 
 
 class Brightness(nn.Module):

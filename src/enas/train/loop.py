@@ -19,7 +19,7 @@ from enas.space import FollowsProgress
 from enas.tasks.task import add_figures
 from enas.train.averaging import WeightAverage, is_triggered
 from enas.train.setup import TrainObjects
-from enas.train.test import final_test, test
+from enas.train.test import evaluate, final_test
 from enas.weights import load_weights, save_weights
 
 BEST, LAST = "best.safetensors", "last.safetensors"
@@ -217,7 +217,7 @@ def finish_epoch(state: Training) -> str:
     with state.average.in_place():
         score = float(state.epoch)  # without validation examples the last weights are the ones to keep
         if not config.train_on_valid:
-            metrics.update(test(objects.network, task, "valid", task.scoring_size))
+            metrics.update(evaluate(objects.network, task, "valid", task.scoring_size))
             value = metrics[f"valid/{task.metric}"]
             score = task.direction * value
             line += f", validation {task.metric} {shown(value)}"

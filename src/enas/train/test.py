@@ -11,7 +11,7 @@ from enas.tasks.task import Part, Task, add_figures
 
 
 @torch.no_grad()
-def test(
+def evaluate(
     network: nn.Module, task: Task, part: Part, batch_size: int, advance: Callable[[int], object] = lambda _: None
 ) -> dict[str, float]:
     """Loss in nats and the task's metric over a whole part of the data.
@@ -38,10 +38,10 @@ def test(
 
 
 def final_test(network: nn.Module, task: Task, part: Part, console: Console) -> dict[str, float]:
-    """`test` in the way in which final figures are taken, with progress shown.
+    """`evaluate` in the way in which final figures are taken, with progress shown.
 
     Raises:
         DataError: the data has no such part.
     """
     with Progress(part, task.examples(part), console=console) as bar:
-        return test(network, task, part, task.final_size, bar.advance)
+        return evaluate(network, task, part, task.final_size, bar.advance)
