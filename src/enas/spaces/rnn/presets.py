@@ -68,8 +68,8 @@ CPU = Preset(
         derive_samples=60, derive_examples=10000,
     ),
     train=TrainConfig(
-        epochs=4, batch_size=32, lr_schedule="exponential", lr_max=20.0, lr_min=0.1, lr_decay=0.4, lr_decay_start=2,
-        momentum=0.0, weight_decay=2e-7, grad_clip=0.25, average_trigger=1,
+        epochs=4, batch_size=32, optimizer="adam", lr_max=5e-3, lr_min=1e-4, lr_first_cycle=4, lr_every_step=True,
+        weight_decay=0.0, grad_clip=0.25,
     ),
     search_augment=WindowConfig(),
     train_augment=WindowConfig(),
