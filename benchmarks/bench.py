@@ -17,12 +17,14 @@ HERE = Path(__file__).parent
 SEARCHES = (
     ("macro", ["macro", "--architectures", "12"]),
     ("micro", ["micro", "--architectures", "6"]),
+    ("bench201", ["nasbench201", "--batch-size", "64", "--architectures", "8"]),
     ("rnn 1000", ["rnn", "--width", "1000", "--architectures", "3"]),
     ("rnn 200", ["rnn", "--width", "200", "--architectures", "6"]),
 )
 FILES = (
     "search_speed-macro-paper",
     "search_speed-micro-paper",
+    "search_speed-nasbench201-paper",
     "search_speed-rnn-paper-1000",
     "search_speed-rnn-paper-200",
 )

@@ -1,6 +1,6 @@
 """Speed of a search's two phases, as ratio to the primitive operations of the same steps, measured alone in the same run.
 
-    python benchmarks/search_speed.py macro    (or micro, or rnn)
+    python benchmarks/search_speed.py macro    (or another space)
 
 Data is noise: speed does not depend on it. "ratio" is the time of the whole step over the sum of its primitives
 (`primitives.py`); the optimiser, the limit of the gradient, sums of gradients and Python count for the step alone. "over
@@ -26,7 +26,7 @@ from enas.data.text import TextData
 from enas.runtime import keep_freed_memory
 from enas.search.scoring import Decoder, bind, score
 from enas.space import Space
-from enas.spaces import load
+from enas.spaces import load, names
 from enas.spaces.rnn.wiring import cell_of
 from enas.tasks.images import ImageTask
 
@@ -68,7 +68,7 @@ class Bench:
         self.decoder = Decoder(self.space.name, self.space.steps(self.size), self.size)
         rows = sample_uniformly(self.decoder.steps, options.architectures, torch.Generator().manual_seed(0))
         self.architectures = [self.decoder(row) for row in rows]
-        self.config = self.preset.search
+        self.config = replace(self.preset.search, batch_size=options.batch_size or self.preset.search.batch_size)
         self.optimizer = torch.optim.SGD(
             self.supernet.parameters(), lr=1e-6, momentum=self.config.momentum, nesterov=self.config.momentum > 0,
             weight_decay=self.config.weight_decay,
@@ -166,9 +166,10 @@ class Bench:
 def arguments() -> argparse.Namespace:
     """Flags of this script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("space", choices=["macro", "micro", "rnn"])
+    parser.add_argument("space", choices=names())
     parser.add_argument("--preset", default="paper", help="sizes of the search network (default: paper)")
     parser.add_argument("--width", type=int, help="of the recurrent cell (default: the preset's)")
+    parser.add_argument("--batch-size", type=int, help="of a step of the shared weights (default: the preset's)")
     parser.add_argument("--architectures", type=int, default=10, help="uniformly drawn, one a step (default: 10)")
     parser.add_argument("--threads", type=int, help="default: one a core")
     parser.add_argument(
