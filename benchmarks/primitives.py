@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from enas.nn.blocks import Pool
 from enas.nn.norm import BatchNorm
+from enas.nn.pool import average_pool
 from enas.spaces.rnn.cell import groups
 from enas.spaces.rnn.wiring import Cell
 
@@ -64,8 +65,10 @@ class ImagePrimitives(TorchFunctionMode):
         if name is not None and not self._inside:
             tensors = args[0] if name == "cat" else args[:2]
             shapes = tuple(tuple(x.shape) for x in tensors if isinstance(x, Tensor))
-            if name in ("relu", "cat", "gathered") or len(shapes) == 2:
-                self.counts[name, "", shapes[:1] if name == "relu" else shapes] += 1
+            if name == "gathered" and (kwargs or {}).get("groups", 1) > 1:
+                name = "average"  # pooling, which is a convolution here
+            if name in ("relu", "cat", "gathered", "average") or len(shapes) == 2:
+                self.counts[name, "", shapes[:1] if name in ("relu", "average") else shapes] += 1
         return func(*args, **(kwargs or {}))
 
     def sum(self, counts: Counter[Key], *, backward: bool) -> float:
@@ -93,7 +96,10 @@ class ImagePrimitives(TorchFunctionMode):
         if key in self._modules:
             run = self._modules[key]
         else:
-            run = {"relu": F.relu, "sum": torch.add, "gathered": F.conv2d, "cat": lambda *x: torch.cat(x, 1)}[name]
+            run = {
+                "relu": F.relu, "sum": torch.add, "gathered": F.conv2d, "average": average_pool,
+                "cat": lambda *x: torch.cat(x, 1),
+            }[name]  # fmt: skip
         if len(shapes) > 1 and len(shapes[0]) != 4:
             layout = torch.contiguous_format
         maps = [torch.randn(shape).contiguous(memory_format=layout) for shape in shapes]
