@@ -34,31 +34,23 @@ from enas.study.truth import TableTruth
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
-    "uniform": {"weights_sampling": "uniform"},
-    "warm-up": {"warmup_epochs": 0.3},
-    "warm-up-fair": {"warmup_epochs": 0.3, "warmup_sampling": "fair"},
-    "fair": {"weights_sampling": "fair"},
-    "fair-strict": {"weights_sampling": "fair", "architectures_per_step": 3, "steps_per_epoch": 1 / 3},
+    "no-warm-up": {"warmup_epochs": 0},
+    "uniform-warm-up": {"warmup_sampling": "uniform"},
+    "never-policy": {"weights_sampling": "fair"},
     "three-a-step": {"architectures_per_step": 3, "steps_per_epoch": 1 / 3},
     "average": {"scoring_average": 0.999},
     "running-statistics": {"batch_norm": "running"},
     "fixed-batch": {"fix_reward_batch": True},
-    "large-batch": {"reward_batch_size": 2.0},
-    "large-fixed-batch": {"reward_batch_size": 2.0, "fix_reward_batch": True},
-    "stages": {"derive_stages": 3, "derive_samples": 3.0},
-    "all": {
-        "warmup_epochs": 0.3,
-        "warmup_sampling": "fair",
-        "weights_sampling": "fair",
-        "fix_reward_batch": True,
-        "scoring_average": 0.999,
-        "derive_stages": 3,
-        "derive_samples": 3.0,
-    },
+    "large-batch": {"reward_batch_size": 2.0, "controller_samples": 0.5},
+    "moving-average": {"baseline": "average", "baseline_decay": 0.9},
+    "not-normalised": {"normalise_advantage": False},
+    "wide-policy": {"controller.tanh_constant": 2.5},
+    "reuse": {"policy_updates": 3},
+    "one-stage": {"derive_stages": 1, "derive_samples": 100, "derive_examples": 2000},
     "shared-random": {},
 }
-"""Changes to the preset. A fraction for a whole-number field is a share of the preset's (of the epochs, for warmup_epochs; of a
-pass over the data, for steps_per_epoch). "shared-random" is random search with weight sharing at the budget of "base"."""
+"""Changes to the preset. A fraction for a whole-number field is a share of the preset's (for steps_per_epoch, of
+a pass over the data). "shared-random" is random search with weight sharing at the budget of "base"."""
 PROBES = 200
 """Uniformly drawn architectures over which tau is measured."""
 PROBE_EVERY = 10
@@ -100,8 +92,7 @@ def changed(settings: SearchSettings, changes: dict[str, Any], steps: int) -> Se
         if not is_dataclass(config) or field not in {item.name for item in fields(config)}:
             raise UsageError(f"{name} is no setting of a search")
         data = {item.name: getattr(config, item.name) for item in fields(config)}
-        whole = {"warmup_epochs": data.get("epochs"), "steps_per_epoch": data.get("steps_per_epoch") or steps}
-        old = whole.get(field, data[field])
+        old = data[field] or steps if field == "steps_per_epoch" else data[field]
         if isinstance(value, float) and isinstance(old, int) and not isinstance(old, bool):
             value = max(1, round(value * old))
         data[field] = value
