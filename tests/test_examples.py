@@ -56,5 +56,5 @@ def test_the_notebook_gives_what_is_stored_in_it(folder: Path) -> None:
     notebook = nbformat.read(EXAMPLES / "quickstart.ipynb", as_version=4)
     stored = kinds(notebook)
     assert "image/png" in stored[2]
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(notebook, timeout=480, resources={"metadata": {"path": str(folder)}}).execute()
     assert kinds(notebook) == stored

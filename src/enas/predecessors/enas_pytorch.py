@@ -156,7 +156,7 @@ LEARNING = (
     _searched("entropy_coeff", float, "--entropy-weight"),
     _always("shared_initial_step", int, 0, "there is no warm-up before the first epoch"),
     _both("shared_max_step", int, "--steps-per-epoch"),
-    _always("shared_num_sample", int, 1, "each step of the shared weights samples one architecture"),
+    _searched("shared_num_sample", int, "--architectures-per-step"),
     _both("shared_optim", OptimizerName, "--optimizer"),
     _both("shared_lr", float, "--lr-max"),
     Flag(
