@@ -59,6 +59,7 @@ def test_a_process_that_is_bound_to_one_processor_has_one(tmp_path: Path) -> Non
         (2, 2, SLACK, 2, None),
         (2, 2, None, 2, None),
         (1, 2, 1.0, 2, None),
+        (1, 2, 9.0, 2, None),
         (3, 2, 0.0, 8, "--threads 2"),
         (3, 2, None, 8, "--threads 2"),
         (2, 2, 1.1, 2, "--threads 1"),

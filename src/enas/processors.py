@@ -56,7 +56,7 @@ def oversubscription(threads: int, usable: int, others: float | None, machine: i
     if threads > usable:
         return f"{threads} threads on {usable} usable processors wait for one another: use --threads {usable} or fewer"
     free = machine - (others or 0.0)
-    if others is None or threads <= free + SLACK:
+    if others is None or threads == 1 or threads <= free + SLACK:
         return None
     return (
         f"other programs keep {others:.1f} of {machine} processors busy, and {threads} threads would wait for one another: "
