@@ -153,7 +153,8 @@ class _OverTime(torch.autograd.Function):
         slopes = [torch.empty_like(product) for product in products]
         grad_hidden = _through_time(
             ctx.cell, plan, _shortening(upstream[0], outputs, shrink, ctx.longest), where=ctx.where, mask=mask,
-            joined=joined, products=products, sources=sources, slopes=slopes,
+            turned=[weight.t().contiguous() for weight in joined],  # a product with it costs a quarter less
+            products=products, sources=sources, slopes=slopes,
         )  # fmt: skip
         grads: list[Tensor | None] = [None] * len(ctx.cell.sources)
         for group, source, slope in zip(plan, sources, slopes, strict=True):
@@ -239,7 +240,7 @@ def _through_time(
     *,
     where: dict[int, tuple[int, int]],
     mask: Float[Tensor, "B H"] | None,
-    joined: Sequence[Tensor],
+    turned: Sequence[Tensor],
     products: Sequence[Tensor],
     sources: Sequence[Tensor],
     slopes: Sequence[Tensor],
@@ -267,7 +268,7 @@ def _through_time(
             for operation, start, stop in plan[g].runs:
                 piece = slice(start, stop)
                 SLOPE[operation](two[:, piece], values[:, piece], slope[:, 0, piece])
-            through = torch.mm(slope.flatten(1), joined[g].t(), out=total)
+            through = torch.mm(slope.flatten(1), turned[g], out=total)
             if mask is not None:
                 through.mul_(mask)
             direct = torch.sub(grad, two, out=one)
