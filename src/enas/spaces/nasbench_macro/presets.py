@@ -28,8 +28,9 @@ PAPER = Preset(
 )
 
 CPU = Preset(
-    # Less than half an hour of search on two processor cores with CIFAR-10: half the benchmark's channels, and a stem of stride
-    # 2, which is 8 times faster than the true size (docs/log.md). The controller's settings are those of the macro space.
+    # Half an hour of search on one processor core with CIFAR-10: half the benchmark's channels, and a stem of stride 2, which is
+    # 8 times faster than the true size (docs/log.md). Fair sampling until the shared weights rank architectures well, then a
+    # controller that learns in a few dozen updates, as for a table, and keeps every answer possible (docs/results.md).
     supernet=NasBenchMacroSupernetConfig(filters=16, features=640, stem_stride=2),
     network=NasBenchMacroNetworkConfig(filters=16, features=640),
     controller=ControllerConfig(hidden=64, temperature=None, tanh_constant=1.5),
