@@ -28,7 +28,7 @@ PAPER = Preset(
 )
 
 CPU = Preset(
-    # Half an hour of search on one processor core with CIFAR-10: half the benchmark's channels, and a stem of stride 2, which is
+    # Half an hour of search on one processor core with CIFAR-10: half the channels of the benchmark, and a stem of stride 2,
     # 8 times faster than the true size (docs/log.md). Fair sampling until the shared weights rank architectures well, then a
     # controller that learns in a few dozen updates, as for a table, and keeps every answer possible (docs/results.md).
     supernet=NasBenchMacroSupernetConfig(filters=16, features=640, stem_stride=2),
