@@ -53,7 +53,7 @@ ENAS_LM = Preset(
 )  # fmt: skip
 
 CPU = Preset(
-    # 23 minutes of search, 11 of training on one processor core (docs/results.md). Adam for the shared weights: in so few epochs
+    # 23 minutes of search, 11 of training on one core (docs/results.md). Adam for the shared weights: in so few epochs
     # it gets further than SGD at any rate tried. Uniform sampling for half of the search: a controller that moves earlier
     # settles on what the young weights happen to favour, which then favour it more (docs/log.md).
     supernet=RnnSupernetConfig(nodes=8, width=200, weight_range=0.04, longest_state=25.0, drop_input=0.1, drop_output=0.2),
