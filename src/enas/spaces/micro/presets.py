@@ -38,10 +38,10 @@ PAPER = Preset(
 )
 
 CPU = Preset(
-    # 35 minutes of search on one processor core with 45,000 images of 32x32 (docs/results.md). With two layers the
+    # 25 minutes of search on one processor core with 45,000 images of 32x32 (docs/results.md). With two layers the
     # first cell already halves the resolution, where most of the time would go. No drop-path and no CutOut: a training of a few
     # epochs does not overfit. The controller's settings are the best of 18 on a model of the shared weights' scores, where the
-    # published ones learn nothing in so few updates (docs/log.md).
+    # published ones learn nothing in so few updates (docs/log.md); the warm-up led to better cells (docs/results.md).
     supernet=MicroSupernetConfig(layers=2, filters=12, nodes=5, dropout=0.1, auxiliary_weight=0.4),
     network=MicroNetworkConfig(layers=2, filters=12, dropout=0.1, drop_path=0.0, auxiliary_weight=0.4),
     controller=ControllerConfig(hidden=64, temperature=None, tanh_constant=2.5),
@@ -51,9 +51,10 @@ CPU = Preset(
         lr_max=0.1,
         lr_first_cycle=7,
         weight_decay=2e-4,
-        controller_steps=20,
+        controller_steps=28,
         controller_samples=10,
         controller_lr=3e-3,
+        warmup_epochs=2,
         controller_beta1=0.9,
         controller_epsilon=1e-8,
         baseline="leave_one_out",
