@@ -154,7 +154,7 @@ LEARNING = (
     _searched("tanh_c", float, "--tanh-constant"),
     _searched("softmax_temperature", float, "--temperature"),
     _searched("entropy_coeff", float, "--entropy-weight"),
-    _always("shared_initial_step", int, 0, "there is no warm-up before the first epoch"),
+    _always("shared_initial_step", int, 0, "a warm-up is counted in epochs, by `enas search --warmup-epochs`"),
     _both("shared_max_step", int, "--steps-per-epoch"),
     _searched("shared_num_sample", int, "--architectures-per-step"),
     _both("shared_optim", OptimizerName, "--optimizer"),
