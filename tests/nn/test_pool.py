@@ -1,11 +1,11 @@
-"""The fast average pooling and subsampling agree with PyTorch's own."""
+"""The fast pooling and subsampling agree with PyTorch's own."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from enas.nn.pool import average_pool, halves
+from enas.nn.pool import PIECE, average_pool, halves, max_pool
 
 SHAPES = [(2, 3, 5, 7), (1, 4, 2, 2), (3, 1, 1, 6), (2, 5, 6, 1), (2, 36, 8, 8)]
 
@@ -24,6 +24,30 @@ def test_average_pool_agrees_in_value_and_gradient(shape: tuple[int, ...], layou
     before = g.clone()
     torch.testing.assert_close(torch.autograd.grad(y, x, g)[0], torch.autograd.grad(expected, x, g)[0])
     assert torch.equal(g, before), "the incoming gradient must not be changed"
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 2, 1, 1), (5, 16, 32, 64), (2, 3, 200, 200)])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("gradients", [True, False])
+def test_max_pool_is_that_of_pytorch(shape: tuple[int, ...], layout: torch.memory_format, gradients: bool) -> None:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).round_().contiguous(memory_format=layout)
+    before, expected = x.clone(), F.max_pool2d(x, 3, stride=1, padding=1)
+    with torch.set_grad_enabled(gradients):
+        y = max_pool(x.requires_grad_())
+    assert torch.equal(y, expected)
+    assert y.is_contiguous(memory_format=layout)
+    assert torch.equal(x, before), "the map must not be changed"
+    if gradients:  # many equal numbers here: those that PyTorch chooses get the gradient
+        mine = torch.autograd.grad(y.sum(), x)[0]
+        assert torch.equal(mine, torch.autograd.grad(F.max_pool2d(x, 3, stride=1, padding=1).sum(), x)[0])
+
+
+def test_max_pool_works_on_several_pieces_and_shows_what_is_no_number() -> None:
+    x = torch.randn(3, 4, 40, 300).contiguous(memory_format=torch.channels_last)
+    assert x[0].numel() < PIECE < 2 * x[0].numel()
+    x[1, 2, 0, 0] = float("nan")
+    x[2, 1, 39, 299] = -float("inf")
+    torch.testing.assert_close(max_pool(x), F.max_pool2d(x, 3, stride=1, padding=1), rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from enas.errors import UsageError
 from enas.nn.depthwise import DepthwiseConv
 from enas.nn.norm import BatchNorm
-from enas.nn.pool import average_pool, halves
+from enas.nn.pool import average_pool, halves, max_pool
 
 EPSILON = 1e-5
 """Of batch norm in the authors' code, but for the convolution of a macro search branch (`SEARCH_EPSILON`)."""
@@ -56,10 +56,10 @@ class Pool(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
         """Pool; at stride 2 an odd height or width is rounded up."""
+        if self.stride == 1:
+            return max_pool(x) if self.kind == "max_pool" else average_pool(x)
         if self.kind == "max_pool":
             return F.max_pool2d(x, 3, stride=self.stride, padding=1)
-        if self.stride == 1:
-            return average_pool(x)
         return F.avg_pool2d(x, 3, stride=self.stride, padding=1, count_include_pad=False)
 
 

@@ -1,4 +1,4 @@
-"""Average pooling and subsampling, fast on processors in channels-last memory format."""
+"""Pooling and subsampling, fast on processors in channels-last memory format."""
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +8,9 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 Map = Float[Tensor, "B C H W"]
 Half = Float[Tensor, "B C h w"]
+
+PIECE = 1 << 16
+"""Numbers of a map on which `max_pool` makes its four passes before it goes on: 256 kB, which stay in the cache."""
 
 
 def average_pool(x: Map) -> Map:
@@ -31,6 +34,41 @@ class _AveragePool(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
         return _ninth_of_sum(_count_less_at_borders(gradients[0].clone()))
+
+
+def max_pool(x: Map) -> Map:
+    """3x3 maximum of stride 1 that keeps the size.
+
+    Without gradients, on a processor, it is a maximum along the rows and then one along the columns, which is one and a half to
+    three times faster than PyTorch's pooling (`docs/performance.md`); the numbers are the same. With gradients PyTorch's own
+    is used, as where each maximum was must be kept then.
+    """
+    on_processor = x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
+    if on_processor and not (torch.is_grad_enabled() and x.requires_grad) and not torch.compiler.is_compiling():
+        return _max_of_columns_of_rows(x)
+    return F.max_pool2d(x, 3, stride=1, padding=1)
+
+
+def _max_of_columns_of_rows(x: Tensor) -> Tensor:
+    batch, channels, height, width = x.shape
+    y = torch.empty_like(x, memory_format=torch.channels_last)
+    whole, result = (z.permute(0, 2, 3, 1).view(batch, height, width * channels) for z in (x, y))
+    images = max(1, PIECE // (channels * height * width))
+    for start in range(0, batch, images):
+        piece, columns = whole[start : start + images], result[start : start + images]
+        rows = torch.empty_like(piece)
+        _largest_of_three(piece, rows, dim=2, step=channels)
+        _largest_of_three(rows, columns, dim=1, step=1)
+    return y
+
+
+def _largest_of_three(x: Tensor, out: Tensor, dim: int, step: int) -> None:
+    """Each number of `x`, or the one `step` before or after it where there is one, whichever is largest."""
+    pairs = x.shape[dim] - step
+    before, after = x.narrow(dim, 0, pairs), x.narrow(dim, step, pairs)
+    out.narrow(dim, 0, step).copy_(x.narrow(dim, 0, step))
+    torch.maximum(before, after, out=out.narrow(dim, step, pairs))
+    torch.maximum(out.narrow(dim, 0, pairs), after, out=out.narrow(dim, 0, pairs))
 
 
 def halves(x: Map) -> tuple[Half, Half]:
