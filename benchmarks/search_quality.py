@@ -34,7 +34,7 @@ from enas.study.truth import TableTruth
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
-    "no-warm-up": {"warmup_epochs": 0},
+    "no-warm-up": {"warmup_epochs": 0, "warmup_sampling": "uniform"},
     "uniform-warm-up": {"warmup_sampling": "uniform"},
     "never-policy": {"weights_sampling": "fair"},
     "three-a-step": {"architectures_per_step": 3, "steps_per_epoch": 1 / 3},
