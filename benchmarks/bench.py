@@ -42,7 +42,7 @@ def seconds(command: list[str], repeat: int = 3) -> float:
 
 def table(results: Path) -> str:
     """The lines of all searches, from their JSON files."""
-    head = f"{'space':9} {'phase':11} {'step, ms':>9} {'rate':>24} {'ratio':>6} {'data':>7} {'memory':>8}"
+    head = f"{'space':9} {'phase':11} {'step, ms':>9} {'rate':>24} {'ratio':>6} {'cold':>6} {'data':>7} {'memory':>8}"
     lines = [head]
     for (label, _), name in zip(SEARCHES, FILES, strict=True):
         result = json.loads((results / f"{name}.json").read_text())
@@ -51,7 +51,7 @@ def table(results: Path) -> str:
             unit, rate = next((key, value) for key, value in row.items() if key.endswith("_per_second"))
             memory = f"{row['peak_memory_gb']:.2f} GB" if "peak_memory_gb" in row else ""
             shown = f"{rate:,.1f} {unit.removesuffix('_per_second')}/s"
-            figures = f"{row['step_ms']:9.0f} {shown:>24} {row['ratio']:6.2f} {row['data_share']:7.2%}"
+            figures = f"{row['step_ms']:9.0f} {shown:>24} {row['ratio']:6.2f} {row['cold_ratio']:6.2f} {row['data_share']:7.2%}"
             lines.append(f"{label:9} {phase:11} {figures} {memory:>8}")
         row = result["controller"]
         lines.append(

@@ -31,15 +31,28 @@ BETWEEN = {
     Tensor.add: "sum", Tensor.add_: "sum", Tensor.__add__: "sum", torch.cat: "cat", F.conv2d: "gathered",
 }  # fmt: skip
 LAYOUTS = (torch.channels_last, torch.contiguous_format)
+EVICT = 1 << 25
+"""Numbers (128 MB) that are written before each call with cold caches: more than a core's share of the last cache."""
 
 
 def milliseconds(
-    run: Callable[[], object], clock: Clock = time.perf_counter, *, least: int = 3, most: int = 15
+    run: Callable[[], object], clock: Clock = time.perf_counter, *, cold: bool = False, least: int = 3, most: int = 15
 ) -> float:
-    """Median time of a call after one that warms up; quick calls are repeated more often."""
+    """Median time of a call after one that warms up; quick calls are repeated more often.
+
+    Args:
+        run: What is timed.
+        clock: In seconds.
+        cold: Whether the caches hold none of the call's data when it begins; fewer repetitions then.
+        least: Repetitions.
+        most: Of quick calls.
+    """
     run()
     times: list[float] = []
-    while len(times) < least or (len(times) < most and sum(times) < 0.1):
+    evict = torch.zeros(EVICT) if cold else None
+    while len(times) < least or (evict is None and len(times) < most and sum(times) < 0.1):
+        if evict is not None:
+            evict.add_(1)
         begin = clock()
         run()
         times.append(clock() - begin)
@@ -53,7 +66,7 @@ class ImagePrimitives(TorchFunctionMode):
         super().__init__()
         self.clock, self.counts, self._inside = clock, Counter[Key](), 0
         self._modules: dict[Key, nn.Module] = {}
-        self._times: dict[tuple[Key, bool], float] = {}
+        self._times: dict[tuple[Key, bool, bool], float] = {}
         for module in network.modules():
             if isinstance(module, LEAVES):
                 module.register_forward_pre_hook(self._enter)
@@ -71,9 +84,9 @@ class ImagePrimitives(TorchFunctionMode):
                 self.counts[name, "", shapes[:1] if name in ("relu", "average") else shapes] += 1
         return func(*args, **(kwargs or {}))
 
-    def sum(self, counts: Counter[Key], *, backward: bool) -> float:
+    def sum(self, counts: Counter[Key], *, backward: bool, cold: bool) -> float:
         """Milliseconds of all counted operations."""
-        return sum(count * self._time(key, backward) for key, count in counts.items())
+        return sum(count * self._time(key, backward, cold) for key, count in counts.items())
 
     def _enter(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self._inside += 1
@@ -84,13 +97,14 @@ class ImagePrimitives(TorchFunctionMode):
         self._modules.setdefault(key, module)
         self.counts[key] += 1
 
-    def _time(self, key: Key, backward: bool) -> float:
-        if (key, backward) not in self._times:
+    def _time(self, key: Key, backward: bool, cold: bool) -> float:
+        known = (key, backward, cold)
+        if known not in self._times:
             layouts = LAYOUTS if len(key[2][0]) == 4 else LAYOUTS[1:]
-            self._times[key, backward] = min(self._alone(key, backward, layout) for layout in layouts)
-        return self._times[key, backward]
+            self._times[known] = min(self._alone(key, backward, layout, cold) for layout in layouts)
+        return self._times[known]
 
-    def _alone(self, key: Key, backward: bool, layout: torch.memory_format) -> float:
+    def _alone(self, key: Key, backward: bool, layout: torch.memory_format, cold: bool) -> float:
         name, _, shapes = key
         run: Callable[..., Tensor]
         if key in self._modules:
@@ -110,21 +124,30 @@ class ImagePrimitives(TorchFunctionMode):
         with torch.no_grad():
             g = torch.randn_like(run(*maps))
 
+        def forward() -> None:
+            with torch.set_grad_enabled(backward):
+                run(*maps)
+
         def both() -> None:
             torch.autograd.grad(run(*maps), wanted, g)
 
-        def forward() -> None:
-            with torch.no_grad():
-                run(*maps)
-
-        return milliseconds(both if backward else forward, self.clock)
+        if not backward:
+            return milliseconds(forward, self.clock, cold=cold)
+        if not cold:
+            return milliseconds(both, self.clock)
+        y = run(*maps)  # the way back starts long after the way forward: cold again
+        back = milliseconds(lambda: torch.autograd.grad(y, wanted, g, retain_graph=True), self.clock, cold=True)
+        return milliseconds(forward, self.clock, cold=True) + back
 
 
 class CellPrimitives:
     """Times the primitives of the recurrent cell over a window of `places` words in `batch` texts."""
 
-    def __init__(self, clock: Clock, *, places: int, batch: int, width: int, vocabulary: int) -> None:
-        self.clock, self.places, self.batch, self.width, self.vocabulary = clock, places, batch, width, vocabulary
+    def __init__(
+        self, clock: Clock, *, places: int, batch: int, width: int, vocabulary: int, cold: bool = False
+    ) -> None:
+        self.clock, self.cold, self.places, self.batch = clock, cold, places, batch
+        self.width, self.vocabulary = width, vocabulary
         self._times: dict[tuple[Any, ...], float] = {}
 
     def sum(self, cell: Cell, *, backward: bool) -> float:
@@ -189,5 +212,5 @@ class CellPrimitives:
     def _timed(self, key: tuple[Any, ...], make: Callable[[], Callable[[], object]]) -> float:
         if key not in self._times:
             with torch.no_grad():
-                self._times[key] = milliseconds(make(), self.clock)
+                self._times[key] = milliseconds(make(), self.clock, cold=self.cold)
         return self._times[key]

@@ -3,7 +3,8 @@
     python benchmarks/search_speed.py macro    (or another space)
 
 Data is noise: speed does not depend on it. "ratio" is the time of the whole step over the sum of its primitives
-(`primitives.py`); the optimiser, the limit of the gradient, sums of gradients and Python count for the step alone. "over
+(`primitives.py`); the optimiser, the limit of the gradient, sums of gradients and Python count for the step alone. "cold ratio"
+is that to the same primitives when the caches hold none of their data as they begin: a step lies between the two. "over
 forward" is the time in which an architecture is scored over that of its forward pass alone.
 """
 
@@ -77,10 +78,13 @@ class Bench:
         if isinstance(self.task, ImageTask):
             self.image_primitives = ImagePrimitives(self.supernet, self.clock)
         else:
-            self.cell_primitives = CellPrimitives(
-                self.clock, places=self.task.windows.bptt, batch=self.config.batch_size,
-                width=supernet_config.width, vocabulary=VOCABULARY,
-            )  # fmt: skip
+            self.cell_primitives = {
+                cold: CellPrimitives(
+                    self.clock, places=self.task.windows.bptt, batch=self.config.batch_size,
+                    width=supernet_config.width, vocabulary=VOCABULARY, cold=cold,
+                )
+                for cold in (False, True)
+            }  # fmt: skip
 
     def step(self, architecture: Architecture, batch: Any) -> None:
         """One step of the shared weights, as the search makes it."""
@@ -101,16 +105,22 @@ class Bench:
             for piece in prediction.features.split(16):
                 torch.nn.functional.log_softmax(piece @ prediction.decoder.t(), dim=-1)
 
-    def bound(self, architecture: Architecture, batch: Any, *, backward: bool) -> float:
-        """Milliseconds of the primitives of one step."""
+    def bounds(self, batch: Any, *, backward: bool) -> tuple[float, float]:
+        """Milliseconds of the primitives of one step, mean over the architectures: with warm and with cold caches."""
+        sums = [self._sums(architecture, batch, backward) for architecture in self.architectures]
+        warm, cold = (sum(column) / len(sums) for column in zip(*sums, strict=True))
+        return warm, cold
+
+    def _sums(self, architecture: Architecture, batch: Any, backward: bool) -> list[float]:
         if self.cell_primitives is not None:
             cell = cell_of(architecture, self.supernet.config.average)  # type: ignore[union-attr]
-            return self.cell_primitives.sum(cell, backward=backward)
+            return [self.cell_primitives[cold].sum(cell, backward=backward) for cold in (False, True)]
         assert self.image_primitives is not None
         self.image_primitives.counts.clear()
         with torch.set_grad_enabled(backward), self.image_primitives:
             self.supernet(batch.inputs, architecture)
-        return self.image_primitives.sum(self.image_primitives.counts.copy(), backward=backward)
+        counts = self.image_primitives.counts.copy()
+        return [self.image_primitives.sum(counts, backward=backward, cold=cold) for cold in (False, True)]
 
     def weights(self) -> dict[str, float]:
         """The phase that trains the shared weights."""
@@ -123,12 +133,13 @@ class Bench:
         steps = [milliseconds(lambda a=a: self.step(a, batch), self.clock) for a in self.architectures]
         # Before the primitives are timed, which hold memory of their own.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        bounds = [self.bound(a, batch, backward=True) for a in self.architectures]
+        warm, cold = self.bounds(batch, backward=True)
         mean = sum(steps) / len(steps)
         return {
             "step_ms": mean,
-            "primitives_ms": sum(bounds) / len(bounds),
-            "ratio": sum(steps) / sum(bounds),
+            "primitives_ms": warm,
+            "ratio": mean / warm,
+            "cold_ratio": mean / cold,
             f"{self.task.unit}_per_second": 1e3 * len(batch) / mean,
             "data_share": data / (data + mean),
             "peak_memory_gb": peak,
@@ -143,7 +154,7 @@ class Bench:
         for a in self.architectures:
             steps.append(milliseconds(lambda a=a: score(self.supernet, a, [batch], self.task), self.clock))
             forwards.append(milliseconds(lambda a=a: self.forward(a, batch), self.clock))
-        bounds = [self.bound(a, batch, backward=False) for a in self.architectures]
+        warm, cold = self.bounds(batch, backward=False)
         data = milliseconds(lambda: self.task.random_batch("valid", self.config.reward_batch_size, draw), self.clock)
         policy = Controller(self.decoder.steps, self.preset.controller)
 
@@ -154,8 +165,9 @@ class Bench:
         mean = sum(steps) / len(steps)
         return {
             "step_ms": mean,
-            "primitives_ms": sum(bounds) / len(bounds),
-            "ratio": sum(steps) / sum(bounds),
+            "primitives_ms": warm,
+            "ratio": mean / warm,
+            "cold_ratio": mean / cold,
             "architectures_per_second": 1e3 / mean,
             "over_forward": sum(steps) / sum(forwards),
             "data_share": data / (data + mean),
