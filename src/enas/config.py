@@ -68,6 +68,9 @@ class ControllerConfig:
     """Logits become c * tanh(logit): no choice can be ruled out for good; None: off."""
     op_tanh_reduce: Positive = 1.0
     """The constant is divided by this for questions that choose an operation."""
+    op_prior: NotNegative = 1.0
+    """Factor on the preference for some operations that a space gives an untrained controller (micro: the authors' one for
+    separable convolutions); 0: all operations begin alike, so that what the controller prefers is what it learnt."""
     init_range: NotNegative = 0.1
     """All weights start uniform in plus and minus this."""
     tie_embedding: bool = False

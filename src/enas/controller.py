@@ -69,7 +69,11 @@ class Controller(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -config.init_range, config.init_range)
         self.biases = nn.ParameterDict(
-            {str(index): torch.tensor(words.init_bias) for words, index in self.vocabularies.items() if words.init_bias}
+            {
+                str(index): config.op_prior * torch.tensor(words.init_bias)
+                for words, index in self.vocabularies.items()
+                if words.init_bias
+            }
         )
 
     def forward(
@@ -160,7 +164,7 @@ class Controller(nn.Module):
         if str(index) in self.biases:
             logits = logits + self.biases[str(index)]
         logits = self._shape(logits, self.config.op_tanh_reduce)
-        return logits if decision.bias is None else logits + logits.new_tensor(decision.bias)
+        return logits if decision.bias is None else logits + self.config.op_prior * logits.new_tensor(decision.bias)
 
     def _shape(self, logits: Float[Tensor, "n k"], reduce: float = 1.0) -> Float[Tensor, "n k"]:
         """Temperature, then tanh: the order of the authors' code."""

@@ -44,7 +44,7 @@ CPU = Preset(
     # published ones learn nothing in so few updates (docs/log.md); the warm-up led to better cells (docs/results.md).
     supernet=MicroSupernetConfig(layers=2, filters=12, nodes=5, dropout=0.1, auxiliary_weight=0.4),
     network=MicroNetworkConfig(layers=2, filters=12, dropout=0.1, drop_path=0.0, auxiliary_weight=0.4),
-    controller=ControllerConfig(hidden=64, temperature=None, tanh_constant=2.5),
+    controller=ControllerConfig(hidden=64, temperature=None, tanh_constant=2.5, op_prior=0.0),
     search=SearchConfig(
         epochs=7,
         batch_size=128,
