@@ -42,7 +42,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "running-statistics": {"batch_norm": "running"},
     "fixed-batch": {"fix_reward_batch": True},
     "large-batch": {"reward_batch_size": 2.0, "controller_samples": 0.5},
-    "moving-average": {"baseline": "average", "baseline_decay": 0.9},
+    "moving-average": {"baseline": "average", "baseline_decay": 0.9, "normalise_advantage": False},
     "not-normalised": {"normalise_advantage": False},
     "wide-policy": {"controller.tanh_constant": 2.5},
     "reuse": {"policy_updates": 3},

@@ -91,8 +91,10 @@ class Bench:
         self.optimizer.zero_grad(set_to_none=True)
         outcome = self.task.step(bind(self.supernet, architecture), batch, None)
         outcome.loss.backward()
-        if self.config.grad_clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), self.config.grad_clip)
+        parameters = list(self.supernet.parameters())
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if self.config.grad_clip is not None and norm.isfinite():
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.config.grad_clip, norm)
         self.optimizer.step()
 
     @torch.no_grad()

@@ -157,3 +157,15 @@ def test_uniform_samples_are_uniform() -> None:
     rates = torch.bincount(codes[:, 0], minlength=6) / 6000
     torch.testing.assert_close(rates, torch.full((6,), 1 / 6), rtol=0, atol=0.02)
     assert codes[:, 2].double().mean().item() == pytest.approx(0.5, abs=0.03)
+
+
+def test_without_a_prior_all_operations_begin_alike() -> None:
+    config = ControllerConfig(tanh_constant=2.5, op_prior=0.0)
+    sample = untrained(micro_steps(), config)
+    operations = torch.cat(
+        [sample.codes[:, 2:20:4], sample.codes[:, 3:20:4], sample.codes[:, 22::4], sample.codes[:, 23::4]]
+    )
+    rates = torch.bincount(operations.flatten(), minlength=5) / operations.numel()
+    assert rates.tolist() == pytest.approx([0.2] * 5, abs=0.01)
+    torch.manual_seed(0)
+    assert [bias.tolist() for bias in Controller(micro_steps(), config).biases.values()] == [[0.0] * 5]

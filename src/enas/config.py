@@ -139,8 +139,8 @@ class SearchConfig:
     controller_lr: NotNegative = 1e-3
     """Learning rate of the controller, where it does not follow a cosine."""
     controller_lr_cosine: bool = False
-    """Whether the controller's learning rate falls along half a cosine over the whole search, from controller_lr_max to
-    controller_lr_min."""
+    """Whether the controller's learning rate falls along half a cosine from controller_lr_max to controller_lr_min, over all
+    epochs after the warm-up."""
     controller_lr_max: NotNegative = 0.05
     """Learning rate of the controller at the start of the cosine."""
     controller_lr_min: NotNegative = 1e-3

@@ -100,6 +100,8 @@ def test_the_controllers_cosine_falls_once_over_the_whole_search() -> None:
     rates = [controller_rate(step / 10, config) for step in range(81)]
     assert rates == sorted(rates, reverse=True)
     assert controller_rate(3.0, replace(config, controller_lr_cosine=False)) == 0.1
+    late = replace(config, warmup_epochs=6)  # in which the controller rests
+    assert [controller_rate(epoch, late) for epoch in (6.0, 7.0, 8.0)] == pytest.approx([0.05, 0.02505, 0.0001])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -6,8 +7,9 @@ from torch import Tensor
 
 from enas.config import ControllerConfig, SearchConfig
 from enas.controller import Controller, Sample
+from enas.errors import UsageError
 from enas.search.optimizers import controller_optimizer, step_controller
-from enas.search.reinforce import SMALLEST_SPREAD, Baseline, policy_loss, update
+from enas.search.reinforce import SMALLEST_SPREAD, Baseline, check_update, policy_loss, update
 from enas.spaces.macro.steps import steps
 
 
@@ -93,6 +95,20 @@ def test_normalised_advantages_do_not_depend_on_scale_and_are_zero_for_equals() 
     assert tenth.item() == pytest.approx(loss.item(), rel=0.01, abs=1e-5)
     equal, _, _ = policy_loss(sample, [0.5] * 4, Baseline(0.9), config)
     assert equal.item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"baseline": "leave_one_out", "controller_samples": 1}, "set --controller-samples to at least 2"),
+        ({"normalise_advantage": True}, "needs --baseline leave_one_out"),
+    ],
+)
+def test_updates_that_would_be_nothing_or_huge_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        check_update(SearchConfig(**changes))
+    check_update(SearchConfig(controller_samples=1))
+    check_update(SearchConfig(baseline="leave_one_out", normalise_advantage=True, controller_samples=2))
 
 
 def test_one_update_is_one_step_on_the_loss() -> None:

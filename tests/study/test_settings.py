@@ -58,6 +58,8 @@ def test_flags_of_search_and_training_do_not_mix() -> None:
         (("--table-key", "x"), "add --table FILE"),
         (("--derive-from", "uniform"), "leave it to --methods"),
         (("--train-train-on-valid",), "add --no-train-train-on-valid"),
+        (("--max-hours", "1"), "leave out --max-hours"),
+        (("--train-max-hours", "0.1"), "leave out --max-hours and --train-max-hours"),
         (("--train-epochs", "0"), "--epochs must be at least 1"),
     ],
 )

@@ -174,7 +174,7 @@ def test_a_table_with_a_gap_is_refused_by_the_architecture_s_name(tmp_path: Path
 def test_trained_values_are_those_of_the_trainings_and_each_architecture_is_trained_once(tmp_path: Path) -> None:
     where = runtime(tmp_path / "cache")
     small = replace(SEARCH, search=replace(SEARCH.search, probe_samples=3))
-    asked = settings(None, search=small, seeds=(0,), random=2)
+    asked = settings(None, search=small, seeds=(0,), random=2, methods=("random", "shared-random", "enas"))
     results = study(asked, tmp_path / "study", where)
     trained = {
         Architecture.load(path / "architecture.json").to_json(): json.loads((path / "result.json").read_text())
@@ -185,6 +185,11 @@ def test_trained_values_are_those_of_the_trainings_and_each_architecture_is_trai
         assert choice.value == trained[choice.architecture.to_json()]["test/accuracy"]
     drawn = draw_uniformly(MACRO, SIZE, 2, seed=0)
     best = max(drawn, key=lambda architecture: trained[architecture.to_json()]["valid/accuracy"])
+    assert [choice.method for choice in results.choices] == [
+        "enas",
+        "shared-random",
+        "random",
+    ]  # it spends their seconds
     assert results.choices[2].architecture == best
     assert results.choices[2].scored == 2
     assert results.training_seconds > 0

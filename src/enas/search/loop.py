@@ -160,10 +160,11 @@ def step_weights(state: Search) -> bool:
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if not math.isfinite(norm):
+        return False
     if state.config.grad_clip is not None:
-        norm = torch.nn.utils.clip_grad_norm_(parameters, state.config.grad_clip)
-        if not math.isfinite(norm):
-            return False
+        torch.nn.utils.clip_grads_with_norm_(parameters, state.config.grad_clip, norm)
     state.weights_optimizer.step()
     if state.average is not None:
         state.average.update_parameters(state.objects.supernet)

@@ -65,10 +65,11 @@ def step_controller(
 def controller_rate(epoch: float, config: SearchConfig) -> float:
     """Learning rate of the controller after so many epochs, which may be a fraction.
 
-    It is `controller_lr`, or with `controller_lr_cosine` half a cosine from `controller_lr_max` to `controller_lr_min` over the
-    whole search, without restarts.
+    It is `controller_lr`, or with `controller_lr_cosine` half a cosine from `controller_lr_max` to `controller_lr_min` over all
+    epochs after the warm-up, without restarts.
     """
     if not config.controller_lr_cosine:
         return config.controller_lr
     low, high = config.controller_lr_min, config.controller_lr_max
-    return low + 0.5 * (high - low) * (1 + math.cos(math.pi * min(epoch / config.epochs, 1.0)))
+    share = (epoch - config.warmup_epochs) / (config.epochs - config.warmup_epochs)
+    return low + 0.5 * (high - low) * (1 + math.cos(math.pi * min(max(share, 0.0), 1.0)))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from enas.config import SearchConfig
 from enas.controller import Controller, Sample
+from enas.errors import UsageError
 
 
 @dataclass
@@ -23,6 +24,19 @@ class Baseline:
         """Take in one reward and return what it is worth beyond the average (which is read after the update)."""
         self.value -= (1 - self.decay) * (self.value - reward)
         return reward - self.value
+
+
+def check_update(config: SearchConfig) -> None:
+    """Refuse settings of the controller's update that contradict each other.
+
+    Raises:
+        UsageError: names the flags, and says what to do.
+    """
+    if config.baseline == "leave_one_out" and config.controller_samples < 2:
+        raise UsageError("--baseline leave_one_out needs other architectures: set --controller-samples to at least 2")
+    if config.normalise_advantage and config.baseline != "leave_one_out":
+        # A moving average that lags behind, divided by the spread of rewards that are nearly equal, would be a huge step.
+        raise UsageError("--normalise-advantage needs --baseline leave_one_out, or say --no-normalise-advantage")
 
 
 def policy_loss(
@@ -93,7 +107,7 @@ def _advantages(
     rewards = [score + config.entropy_weight * h for score, h in zip(scores, entropy, strict=True)]
     n, total = len(rewards), sum(rewards)
     advantages = [baseline.advantage(reward) for reward in rewards]
-    if config.baseline == "leave_one_out" and n > 1:
+    if config.baseline == "leave_one_out":
         advantages = [reward - (total - reward) / (n - 1) for reward in rewards]
     if config.normalise_advantage:
         spread = math.sqrt(sum((reward - total / n) ** 2 for reward in rewards) / n)

@@ -15,6 +15,7 @@ from enas.data.progress import Progress
 from enas.decisions import Op, Step, decisions
 from enas.errors import RunError, UsageError
 from enas.flags import from_dict
+from enas.search.reinforce import check_update
 from enas.search.scoring import Decoder
 from enas.space import Space
 from enas.spaces import load
@@ -88,11 +89,12 @@ class SearchObjects:
 
 
 def check_sampling(config: SearchConfig, steps: Sequence[Step]) -> None:
-    """Refuse settings of sampling that contradict each other, or that a space cannot follow.
+    """Refuse settings of sampling and updates that contradict each other, or that a space cannot follow.
 
     Raises:
         UsageError: names the flags, and says what to do.
     """
+    check_update(config)
     fair = "fair" in (config.weights_sampling, config.warmup_sampling)
     if fair and not any(isinstance(decision, Op) for decision in decisions(steps)):
         raise UsageError("fair sampling is of operations, and this space asks for none: sample uniformly")

@@ -16,7 +16,7 @@ from enas.schedules import learning_rate
 from enas.search.optimizers import controller_optimizer, controller_rate, step_controller, weights_optimizer
 from enas.search.reinforce import Baseline
 from enas.search.setup import SearchObjects
-from enas.tasks.task import Batch, add_figures
+from enas.tasks.task import Batch, add_figures, moved
 
 
 @dataclass
@@ -83,7 +83,8 @@ class Search:
         self.baseline.value = state["baseline"]
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        self.position, self.carried = Position(**state["position"]), state["carried"]
+        device = next(self.objects.supernet.parameters()).device
+        self.position, self.carried = Position(**state["position"]), moved(state["carried"], device)
         restore_rng(state["rng"], self.generator)
         return True
 

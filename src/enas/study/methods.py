@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from enas import commands
 from enas.architecture import Architecture
 from enas.config import SearchConfig
@@ -30,7 +32,7 @@ class Choice:
     seconds: float
     """Of the search, or of the trainings of plain random search."""
     scored: int
-    """Architectures among which it chose: scored with shared weights, each reward counted, or trained from scratch."""
+    """Architectures that it scored with shared weights, for rewards or to choose, repeats counted; or trained from scratch."""
 
 
 def updates(config: SearchConfig) -> int:
@@ -64,14 +66,17 @@ def search_settings(settings: SearchSettings, method: str, seed: int, task: Task
 
 
 def equal_samples(config: SearchConfig, task: Task) -> int:
-    """Architectures to derive from for no more scored examples than the rewards and the derivation of a search cost."""
+    """Architectures to derive from for no more scored examples than the rewards and the derivation of a search cost.
+
+    Each reward counts, also where a search remembers one (`fix_reward_batch`, doubles in an update): that favours chance.
+    """
     batches = list(task.scoring_batches("valid", config.reward_batch_size, config.derive_examples))
     per_batch = sum(len(batch) for batch in batches) / len(batches)
 
     def cost(samples: int) -> float:
         return per_batch * scored_batches(samples, len(batches), config.derive_stages)
 
-    per_reward = min(config.reward_batch_size, task.examples("valid"))
+    per_reward = len(task.random_batch("valid", config.reward_batch_size, torch.Generator().manual_seed(0)))
     budget = cost(config.derive_samples) + updates(config) * config.controller_samples * per_reward
     low, high = config.derive_samples, 2 * config.derive_samples
     while cost(high) <= budget:
@@ -115,7 +120,7 @@ def _is_done(folder: Path, settings: SearchSettings) -> bool:
 
 
 def choose_randomly(
-    space: Space, size: dict[str, int], seed: int, truth: Truth, *, trainings: int | None, seconds: float
+    space: Space, size: dict[str, int], seed: int, truth: Truth, *, trainings: int | None, seconds: float | None
 ) -> Choice:
     """Plain random search: train uniform architectures, and choose the best by validation.
 
@@ -125,7 +130,7 @@ def choose_randomly(
         seed: Of the draws.
         truth: Trains them or looks them up.
         trainings: How many; None: as many as fit into `seconds`, at least one.
-        seconds: Budget of one search.
+        seconds: Budget of one search; None: there was none, and `trainings` is given.
     """
     direction: int = space.task.direction
     spent = 0.0
@@ -134,7 +139,7 @@ def choose_randomly(
     while trainings is None or len(tried) < trainings:
         architecture = draw(len(tried))
         cost = truth.seconds(architecture)
-        if trainings is None and tried and spent + cost > seconds:
+        if trainings is None and tried and (seconds is None or cost <= 0 or spent + cost > seconds):
             break
         spent += cost
         tried.append(architecture)

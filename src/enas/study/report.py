@@ -131,9 +131,9 @@ def show(results: Results, runtime: Runtime) -> None:
     if spent is not None and not math.isnan(spent.times):
         measured = "measured" if results.table is None else "estimated from some steps"
         runtime.say(
-            f"cost: a search takes {spent.search_seconds:.1f} s and scores {spent.candidates:,} architectures; training each "
-            f"from scratch would take {spent.candidates:,} x {spent.training_seconds:.1f} s ({measured}), "
-            f"{spent.times:.0f} times as long"
+            f"cost: a search takes {spent.search_seconds:.1f} s and scores {spent.candidates:,} architectures, repeats "
+            f"counted; training each from scratch would take {spent.candidates:,} x {spent.training_seconds:.1f} s "
+            f"({measured}), {spent.times:.0f} times as long"
         )
 
 
@@ -141,7 +141,7 @@ def _choices_table(results: Results) -> Table:
     metric, methods = results.space.task.metric, results.settings.methods
     source = "looked up" if results.table is not None else "trained from scratch"
     table = Table(title=f"What the chosen architectures are worth: {metric}, {source}")
-    for name in ("method", "among", "seconds", "mean +- deviation", "each seed"):
+    for name in ("method", "scored", "seconds", "mean +- deviation", "each seed"):
         table.add_column(name, justify="left" if name == "method" else "right", no_wrap=True)
     if results.table is not None:
         table.add_column("better ones", justify="right")

@@ -86,6 +86,8 @@ def check_settings(settings: StudySettings) -> None:
         check(part)
     if settings.random is not None and settings.random < 1:
         raise UsageError(f"--random must be at least 1, got {settings.random}")
+    if settings.search.search.max_hours is not None or settings.train.train.max_hours is not None:
+        raise UsageError("a comparison at equal budget needs whole runs: leave out --max-hours and --train-max-hours")
     if settings.methods == ("random",) and settings.random is None:
         raise UsageError("--methods random alone has no search whose seconds it could spend: add --random N")
     if settings.table_key is not None and settings.table is None:

@@ -15,7 +15,7 @@ from enas.study.correlation import Correlation, correlate
 from enas.study.methods import Choice
 from enas.study.plot import plot
 from enas.study.report import Results, show, to_json
-from enas.study.settings import StudySettings
+from enas.study.settings import METHODS, StudySettings
 from enas.study.truth import TableTruth, TrainedTruth, Truth, stored_seconds
 from enas.table import read_table
 from enas.tasks.task import Task
@@ -47,14 +47,19 @@ def study(settings: StudySettings, out: Path, runtime: Runtime, *, resume: bool 
     choices: list[Choice] = []
     correlations: list[Correlation] = []
     decoder = Decoder(space.name, space.steps(size), size)
+    in_order = sorted(
+        settings.methods, key=METHODS.index
+    )  # plain random search last: it spends the seconds of a search
     for seed in settings.seeds:
-        for method in settings.methods:
+        for method in in_order:
             folder = out / f"{method}-{seed}"
             runtime.say(f"== {method}, seed {seed}")
             if method == "random":
-                seconds = next((choice.seconds for choice in choices if choice.seed == seed), 0.0)
+                spent = [choice.seconds for choice in choices if choice.seed == seed]
                 choices.append(
-                    methods.choose_randomly(space, size, seed, truth, trainings=settings.random, seconds=seconds)
+                    methods.choose_randomly(
+                        space, size, seed, truth, trainings=settings.random, seconds=spent[0] if spent else None
+                    )
                 )
             else:
                 choices.append(methods.search(settings.search, method, seed, truth, folder, runtime, task, resume))

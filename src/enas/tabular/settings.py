@@ -10,6 +10,7 @@ from enas.bounds import Count, check
 from enas.config import ControllerConfig, SearchConfig
 from enas.errors import UsageError
 from enas.flags import Parser, add_flags, collect
+from enas.search.reinforce import check_update
 from enas.space import Space
 from enas.tabular.methods import EvolutionConfig
 
@@ -17,10 +18,13 @@ PRESET: Final = "tabular"
 """The preset that is used when none is named and the space has it."""
 POLICY: Final = (
     "controller_samples",
+    "controller_optimizer",
     "controller_lr",
     "controller_beta1",
     "controller_beta2",
     "controller_epsilon",
+    "controller_momentum",
+    "controller_grad_clip",
     "entropy_weight",
     "baseline",
     "baseline_decay",
@@ -96,6 +100,9 @@ def read_settings(
     parts = {part: collect(options, defaults) for part, defaults in parts.items()}
     for config in parts.values():
         check(config)
+    check_update(parts["search"])
+    if parts["search"].controller_lr_cosine:
+        raise UsageError(f"a table has no epochs for the controller's cosine of preset {name}: name another --preset")
     settings = TabularSettings(space.name, name, options.reward_table, options.table_key, **parts)
     if settings.evolution.tournament > settings.evolution.population:
         raise UsageError(

@@ -152,6 +152,13 @@ class Task(Protocol):
         """What the controller gets for an architecture with this value of `metric`."""
 
 
+def moved(carried: Any, device: torch.device) -> Any:
+    """What a batch left (`Outcome.carried`), read from a checkpoint on the processor, on the device of the model."""
+    if isinstance(carried, tuple | list):
+        return type(carried)(moved(part, device) for part in carried)
+    return carried.to(device) if isinstance(carried, Tensor) else carried
+
+
 def add_figures(sums: dict[str, float], figures: Figures) -> None:
     """Add the figures of one more batch to sums."""
     for name, value in figures.items():

@@ -16,7 +16,7 @@ from enas.rng import restore_rng, rng_state
 from enas.run import Run
 from enas.schedules import learning_rate
 from enas.space import FollowsProgress
-from enas.tasks.task import add_figures
+from enas.tasks.task import add_figures, moved
 from enas.train.averaging import WeightAverage, is_triggered
 from enas.train.setup import TrainObjects
 from enas.train.test import evaluate, final_test
@@ -60,7 +60,8 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.order_seed = state["epoch"], state["step"], state["order_seed"]
         self.best, self.sums, self.seconds, self.spent = (state[name] for name in ("best", "sums", "seconds", "spent"))
-        self.scores, self.carried = state["scores"], state["carried"]
+        device = next(self.objects.network.parameters()).device
+        self.scores, self.carried = state["scores"], moved(state["carried"], device)
         self.average.load_state_dict(state["average"])
         restore_rng(state["rng"], self.generator)
         return True
