@@ -45,15 +45,13 @@ def rows() -> dict[str, Method]:
         search_config = replace(preset.search, **search)
         return lambda queries, seed: reinforce(queries, steps, controller_config, search_config, seed)
 
-    average = {"baseline": "average", "normalise_advantage": False}
+    average = {"baseline": "average", "baseline_decay": 0.9, "normalise_advantage": False}
     found: dict[str, Method] = {
         REFERENCE: policy(tabular),
         "as published": policy(paper),
         "as published, Adam's epsilon 1e-8": policy(paper, controller_epsilon=1e-8),
         "preset cpu": policy(cpu),
         "moving average as baseline, 0.9": policy(tabular, **average),
-        "moving average as baseline, 0.9, normalised": policy(tabular, baseline="average"),
-        "moving average as baseline, 0.99, normalised": policy(tabular, baseline="average", baseline_decay=0.99),
         "not normalised": policy(tabular, normalise_advantage=False),
     }
     for samples in (3, 10, 20):
