@@ -1,52 +1,17 @@
-"""Flags and settings: what a user may write on the command line or in config.json, and what is refused in one line."""
+"""Flags: what a user may write on the command line, what is refused in one line, and the help."""
 
 import argparse
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from enas.config import SearchConfig, TrainConfig
 from enas.errors import UsageError
-from enas.flags import Parser, add_flags, collect, from_dict, normalise
+from enas.flags import Parser, add_flags, collect, normalise
 
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of a kitchen.
-
-    More text that does not belong in a heading.
-    """
-
-    cups: int = 3
-    """Number of cups."""
-    sugar_share: float = 0.5
-    """Share of sugar, 50% as
-    a rule."""
-    title: str = "tea"
-    """What is brewed."""
-    milk: bool = False
-    """Whether there is milk."""
-    kind: Literal["green", "black"] = "green"
-    """Leaves."""
-    folder: Path = Path("kitchen")
-    """Where."""
-    minutes: int | None = None
-    """How long; None: until it is good."""
-    guest: str | None = "you"
-    """Who comes; None: nobody."""
-    degrees: float | None = 80.0
-    """How hot; None: as it comes."""
-    list_file: Path | None = None
-    """List of guests; None: no list."""
-    plain: int = 1
-
-
-def parser() -> Parser:
-    made = Parser(prog="enas brew")
-    add_flags(made, Settings())
-    return made
+from .kitchen import Settings, parser
 
 
 def parse(*arguments: str, defaults: Settings | None = None) -> Settings:
@@ -219,72 +184,6 @@ def test_collect_ignores_what_belongs_to_other_settings() -> None:
     assert collect(argparse.Namespace(cups=4, saucers=9), Settings()) == Settings(cups=4)
 
 
-def as_json(**changed: Any) -> dict[str, Any]:
-    return {**asdict(Settings()), "folder": "kitchen", **changed}
-
-
-def test_settings_come_back_from_their_json() -> None:
-    settings = Settings(cups=1, milk=True, minutes=2, guest=None, degrees=None, list_file=Path("l"))
-    data = {**asdict(settings), "folder": "kitchen", "list_file": "l"}
-    assert from_dict(Settings, data, "file") == settings
-
-
-def test_a_whole_number_stands_for_a_float_but_not_the_other_way() -> None:
-    found = from_dict(Settings, as_json(sugar_share=2, degrees=3), "file")
-    assert (found.sugar_share, found.degrees) == (2.0, 3.0)
-    assert type(found.sugar_share) is float
-    assert type(found.degrees) is float
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"cups": 1.0}, "file: cups must be a whole number, not 1.0"),
-        ({"cups": True}, "file: cups must be a whole number, not True"),
-        ({"cups": "1"}, "file: cups must be a whole number, not '1'"),
-        ({"cups": None}, "file: cups must be a whole number, not None"),
-        ({"sugar_share": True}, "file: sugar_share must be a number, not True"),
-        ({"title": 3}, "file: title must be a text, not 3"),
-        ({"milk": 1}, "file: milk must be true or false, not 1"),
-        ({"milk": "true"}, "file: milk must be true or false, not 'true'"),
-        ({"kind": "white"}, "file: kind must be green or black, not 'white'"),
-        ({"kind": ["green"]}, "file: kind must be green or black, not ['green']"),
-        ({"folder": 3}, "file: folder must be a path, not 3"),
-        ({"minutes": "none"}, "file: minutes must be a whole number or none, not 'none'"),
-        ({"guest": 3}, "file: guest must be a text or none, not 3"),
-        ({"saucers": 3}, "file: 'saucers' is unknown"),
-    ],
-)
-def test_json_of_a_wrong_type_is_refused_in_one_line(changed: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError) as error:
-        from_dict(Settings, as_json(**changed), "file")
-    assert str(error.value) == message
-
-
-def test_json_of_before_a_setting_existed_has_its_default() -> None:
-    data = as_json(cups=7)
-    del data["plain"], data["minutes"]
-    assert from_dict(Settings, data, "file") == from_dict(Settings, as_json(cups=7), "file")
-
-
-@dataclass(frozen=True)
-class Kettle:
-    """Kettle."""
-
-    litres: float
-    """Litres."""
-    whistles: list[str] = field(default_factory=list)
-    """Whistles."""
-
-
-def test_json_without_a_needed_field_or_without_fields_is_refused() -> None:
-    assert from_dict(Kettle, {"litres": 2}, "file") == Kettle(2.0)
-    with pytest.raises(UsageError, match=r"^file: 'litres' is missing$"):
-        from_dict(Kettle, {"whistles": []}, "file")
-    with pytest.raises(UsageError, match=r"^file must map settings to values, not \[1\]$"):
-        from_dict(Settings, [1], "file")
-
-
 def test_a_dataclass_without_source_has_flags_without_sentences() -> None:
     namespace: dict[str, Any] = {}
     exec("import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass Made:\n    cups: int = 3\n", namespace)
@@ -292,27 +191,6 @@ def test_a_dataclass_without_source_has_flags_without_sentences() -> None:
     add_flags(made, namespace["Made"]())
     assert "(default: 3)" in made.format_help()
     assert collect(made.parse_args(["--cups", "4"]), namespace["Made"]()).cups == 4
-
-
-@dataclass(frozen=True)
-class Pot:
-    """Pot."""
-
-    size: Literal["small", "large"] | None = None
-    """Size."""
-
-
-def test_a_choice_that_may_be_none_is_read() -> None:
-    parser = Parser(prog="enas")
-    add_flags(parser, Pot())
-    assert collect(parser.parse_args(["--size", "large"]), Pot()) == Pot("large")
-    assert from_dict(Pot, {"size": None}, "file") == Pot()
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_number_that_is_not_finite_is_refused_in_json_as_on_the_command_line(value: float) -> None:
-    with pytest.raises(UsageError):
-        from_dict(TrainConfig, {**asdict(TrainConfig()), "lr_max": value}, "f")
 
 
 def test_two_groups_with_the_same_fields_are_told_apart_by_a_prefix() -> None:

@@ -15,11 +15,6 @@ TINY = """--preset demo --threads 1 --max_epoch 1 --shared_max_step 2 --controll
 RNN = f"{TINY} --num_blocks 3 --shared_hid 8 --controller_hid 8"
 
 
-@pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def run(text: str) -> None:
     assert main(text.split()) == 0
 

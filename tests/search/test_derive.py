@@ -1,4 +1,4 @@
-"""Deriving on a problem whose scores are known: the share of "good" answers decides how many images are told right."""
+"""Deriving on a problem whose scores are known: what is sampled, scored, ranked and chosen."""
 
 import json
 import math
@@ -7,81 +7,10 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-import torch
-from torch import Tensor, nn
 
-from enas.architecture import Architecture
-from enas.config import AugmentConfig, ControllerConfig, SearchConfig
-from enas.controller import Controller
-from enas.data.images import ImageData, ImageSplit
-from enas.decisions import Op, Step, Vocabulary
-from enas.ranking import spearman
-from enas.search.derive import Derivation, derive, scored_batches, stage_bounds
-from enas.search.scoring import Decoder
-from enas.tasks.images import ImageTask
+from enas.config import SearchConfig
 
-QUESTIONS = ("a", "b", "c")
-SIZE = {"questions": 3}
-
-
-def steps(bias: tuple[float, float] | None = None) -> tuple[Step, ...]:
-    """Three questions; a bias of (50, -50) makes the policy always say "bad"."""
-    return tuple(Step(Op(name, Vocabulary(("bad", "good")), bias)) for name in QUESTIONS)
-
-
-class Known(nn.Module):
-    """Right about an image when its brightness, in quarters, is below the number of good answers plus one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(()))
-        self.calls: list[tuple[str, list[float]]] = []
-        self.modes: set[tuple[bool, bool]] = set()
-
-    def forward(self, inputs: Tensor, architecture: Architecture) -> Tensor:
-        level = inputs.mean(dim=(1, 2, 3))
-        self.calls.append((architecture.to_json(), level.tolist()))
-        self.modes.add((self.training, torch.is_grad_enabled()))
-        right = level < good(architecture) + 0.5
-        return self.weight * torch.stack([right.float(), 1 - right.float()], dim=1)
-
-
-def good(architecture: Architecture) -> int:
-    return list(architecture.choices.values()).count("good")
-
-
-def truth(architecture: Architecture, examples: int = 8) -> float:
-    """Of 8 images two have each of the levels 0, 1, 2 and 3; all are of class 0."""
-    return 2 * (good(architecture) + 1) / examples
-
-
-def make_task() -> ImageTask:
-    levels = torch.tensor([0, 1, 2, 3] * 2, dtype=torch.uint8)
-    split = ImageSplit(levels[:, None, None, None].expand(-1, 2, 2, 1).contiguous(), torch.zeros(8, dtype=torch.long))
-    data = ImageData("levels", ("x", "y"), split, split, None, (0.0,), (1 / 255,), ())
-    return ImageTask(data, AugmentConfig(), torch.device("cpu"))
-
-
-def run(
-    config: SearchConfig, *, bias: tuple[float, float] | None = None, seed: int = 0, supernet: Known | None = None
-) -> tuple[Derivation, int]:
-    """The derivation, and how often progress was told."""
-    torch.manual_seed(0)
-    asked = steps(bias)
-    told: list[int] = []
-    found = derive(
-        Controller(asked, ControllerConfig(hidden=8)),
-        supernet or Known(),
-        make_task(),
-        Decoder("toy", asked, SIZE),
-        config,
-        generator=torch.Generator().manual_seed(seed),
-        advance=lambda: told.append(1),
-    )
-    return found, len(told)
-
-
-CONFIG = SearchConfig(derive_samples=12, reward_batch_size=3)
+from .known import CONFIG, QUESTIONS, Known, good, run, truth
 
 
 def test_each_candidate_has_the_accuracy_that_is_known() -> None:
@@ -191,101 +120,6 @@ def test_json_lists_all_that_is_known_of_each_candidate() -> None:
         assert item["score"] == candidate.score
         assert item["examples"] == candidate.examples == 8
         assert item["choices"] == dict(candidate.architecture.choices)
-
-
-@pytest.mark.parametrize(
-    ("batches", "stages", "bounds"),
-    [
-        (27, 1, [27]),
-        (27, 3, [3, 9, 27]),
-        (10, 3, [2, 4, 10]),
-        (4, 3, [2, 4]),  # the first two would both see two batches
-        (2, 5, [2]),
-        (1, 2, [1]),
-    ],
-)
-def test_each_stage_sees_three_times_the_batches_of_the_one_before(
-    batches: int, stages: int, bounds: list[int]
-) -> None:
-    assert stage_bounds(batches, stages) == bounds
-
-
-def test_the_cost_of_stages_by_hand() -> None:
-    assert scored_batches(30, 27, 1) == 30 * 27
-    assert scored_batches(30, 27, 3) == 30 * 3 + 10 * 6 + 4 * 18
-    assert scored_batches(1, 27, 3) == 27
-
-
-STAGED = SearchConfig(derive_samples=60, derive_stages=2, reward_batch_size=1)
-"""Eight batches of one image: all architectures see three of them, a third of each origin's all eight."""
-
-
-def test_only_the_best_third_goes_on_and_no_batch_is_scored_twice() -> None:
-    supernet = Known()
-    found, told = run(STAGED, supernet=supernet)
-    assert told == 120
-    calls = Counter(name for name, _ in supernet.calls)
-    for candidate in found.candidates:
-        assert calls[candidate.architecture.to_json()] == candidate.examples
-    assert set(calls.values()) == {3, 8}
-    assert len(calls) == 8, "all eight architectures are drawn by both"
-    whole = {name for name, count in calls.items() if count == 8}
-    assert 3 <= len(whole) <= 6, "three of each origin, which may be the same"
-    seen = {name: [levels for other, levels in supernet.calls if other == name] for name in calls}
-    longest = max(seen.values(), key=len)
-    assert all(levels == longest[: len(levels)] for levels in seen.values())
-
-
-def test_finalists_stand_first_and_the_figures_of_chance_are_those_of_the_first_stage() -> None:
-    found, _ = run(STAGED)
-    examples = [candidate.examples for candidate in found.candidates]
-    assert examples == sorted(examples, reverse=True)
-    assert found.examples == 3
-    assert found.best.examples == 8
-    assert good(found.best.architecture) == 3
-    assert found.best.score == truth(found.best.architecture) == 1.0
-    for count in (3, 8):
-        scores = [candidate.score for candidate in found.candidates if candidate.examples == count]
-        assert scores == sorted(scores, reverse=True)
-    plain, _ = run(replace(STAGED, derive_stages=1, derive_examples=3))
-    assert (plain.searched_mean, plain.random_mean, plain.standard_error) == pytest.approx(
-        (found.searched_mean, found.random_mean, found.standard_error)
-    )
-    assert plain.agreement == found.agreement
-
-
-def test_halves_that_know_the_truth_agree_and_a_single_batch_has_no_halves() -> None:
-    found, _ = run(replace(STAGED, derive_stages=1))
-    seen = [levels[0] for name, levels in _calls(replace(STAGED, derive_stages=1))]
-    halves = [[sum(level < n + 0.5 for level in seen[start::2]) for n in range(4)] for start in (0, 1)]
-    architectures = {candidate.architecture.to_json(): good(candidate.architecture) for candidate in found.candidates}
-    expected = spearman(*([float(half[n]) for n in architectures.values()] for half in halves))
-    assert found.agreement == {"controller": pytest.approx(expected), "uniform": pytest.approx(expected)}
-    single, _ = run(replace(CONFIG, reward_batch_size=8))
-    assert single.agreement == {"controller": None, "uniform": None}
-
-
-def _calls(config: SearchConfig) -> list[tuple[str, list[float]]]:
-    """What the first architecture saw, batch by batch."""
-    supernet = Known()
-    run(config, supernet=supernet)
-    return [call for call in supernet.calls if call[0] == supernet.calls[0][0]]
-
-
-def test_scores_that_are_noise_do_not_agree() -> None:
-    class Noise(Known):
-        generator = torch.Generator().manual_seed(0)
-
-        def forward(self, inputs: Tensor, architecture: Architecture) -> Tensor:
-            return torch.randn(len(inputs), 2, generator=self.generator)
-
-    values = []
-    for seed in range(20):
-        found, _ = run(replace(STAGED, derive_stages=1), supernet=Noise(), seed=seed)
-        values.append(found.agreement["uniform"])
-    known = [value for value in values if value is not None]
-    assert len(known) > 15
-    assert abs(statistics.fmean(known)) < 0.4
 
 
 def test_random_search_draws_uniform_architectures_only_and_takes_the_best() -> None:

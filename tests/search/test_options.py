@@ -1,120 +1,26 @@
-"""Options of a search, each against what it must do: which architectures are trained and how, what is scored and when.
+"""Options of a search, each against what it must do: which architectures are trained and how, and what is scored."""
 
-The problem is the macro supernet on noise; for scores, a toy that is right about as many images as its weight says.
-"""
-
-import io
-import json
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 
 from enas.architecture import Architecture
-from enas.config import AugmentConfig, ControllerConfig, SearchConfig
+from enas.config import ControllerConfig
 from enas.controller import Controller, sample_uniformly
-from enas.data.images import ImageData, ImageSplit
 from enas.errors import Interrupted
-from enas.interrupt import Interrupt
-from enas.progress import Progress
 from enas.run import Run
-from enas.search.derive import Derivation
-from enas.search.loop import accumulate, search, step_weights, train_controller, train_weights
-from enas.search.rewards import PROBE_SEED, measure
+from enas.search.loop import accumulate, step_weights, train_controller, train_weights
+from enas.search.rewards import measure
 from enas.search.sampling import training_codes
-from enas.search.scoring import Decoder
-from enas.search.setup import SearchObjects
 from enas.search.state import Search
-from enas.spaces import load
 from enas.spaces.macro.steps import OPERATIONS
-from enas.spaces.macro.steps import steps as macro_steps
-from enas.spaces.macro.supernet import MacroSupernetConfig, Supernet
-from enas.tasks.images import ImageTask
 
-CONFIG = SearchConfig(
-    epochs=3,
-    batch_size=8,
-    lr_max=0.1,
-    lr_min=0.1,
-    lr_first_cycle=3,
-    controller_steps=2,
-    controller_samples=3,
-    controller_lr=0.05,
-    reward_batch_size=5,
-    evaluation_samples=2,
-    derive_samples=4,
-)
-LAYERS = 2
-
-
-def noise(augment: bool = False) -> ImageTask:
-    def split(count: int, seed: int) -> ImageSplit:
-        images = torch.randint(256, (count, 4, 4, 1), generator=torch.Generator().manual_seed(seed))
-        return ImageSplit(images.to(torch.uint8), torch.arange(count) % 3)
-
-    data = ImageData("noise", ("a", "b", "c"), split(24, 0), split(20, 1), None, (0.5,), (0.25,), ())
-    return ImageTask(data, AugmentConfig(crop_padding=int(augment), flip=augment), torch.device("cpu"))
-
-
-def make(config: SearchConfig, supernet: nn.Module | None = None, *, dropout: float = 0.1) -> SearchObjects:
-    torch.manual_seed(config.seed)
-    task, size = noise(augment=True), {"layers": LAYERS}
-    built = Supernet(MacroSupernetConfig(layers=LAYERS, filters=2, dropout=dropout), task.spec)
-    steps = macro_steps(size)
-    controller = Controller(steps, ControllerConfig(hidden=8))
-    return SearchObjects(load("macro"), task, supernet or built, controller, Decoder("macro", steps, size), config)
-
-
-def run_in(path: Path) -> Run:
-    return Run.create(path, {"kind": "search"})
-
-
-def do_search(objects: SearchObjects, run: Run, *, resume: bool = False) -> tuple[Derivation, list[str]]:
-    lines: list[str] = []
-    found = search(objects, run, console=Console(file=io.StringIO()), say=lines.append, resume=resume)
-    run.close()
-    return found, lines
-
-
-def phase(function: Any, state: Search) -> None:
-    with Interrupt() as interrupt, Progress("search", 99, console=Console(file=io.StringIO())) as bar:
-        function(state, bar, interrupt)
-
-
-def lines_of(run: Run, name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run.path / name).read_text().splitlines()]
-
-
-class Recorder(nn.Module):
-    """Notes which architectures are trained and scored, and on which images; asks for a stop in its call number `stop`."""
-
-    def __init__(self, inner: nn.Module, stop: int | None = None) -> None:
-        super().__init__()
-        self.inner, self.stop, self.calls = inner, stop, 0
-        self.trained: list[Architecture] = []
-        self.scored: list[tuple[str, float]] = []
-
-    def forward(self, inputs: Tensor, architecture: Architecture) -> Tensor:
-        self.calls += 1
-        if self.calls == self.stop:
-            os.kill(os.getpid(), signal.SIGINT)
-        if self.training:
-            self.trained.append(architecture)
-        else:
-            self.scored.append((architecture.to_json(), inputs.sum().item()))
-        return self.inner(inputs, architecture)
-
-
-def recorded(config: SearchConfig, stop: int | None = None) -> SearchObjects:
-    plain = make(config)
-    return replace(plain, supernet=Recorder(plain.supernet, stop))
-
+from .problems import run_in
+from .recorder import CONFIG, LAYERS, do_search, lines_of, make, phase, recorded, written
 
 # The same seed, and interruptions.
 
@@ -128,11 +34,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "random": {"weights_sampling": "uniform", "controller_steps": 0, "derive_from": "uniform"},
     "probes": {"probe_samples": 3, "probe_examples": 10},
 }
-WRITTEN = ("metrics.jsonl", "architectures.jsonl", "candidates.json", "architecture.json", "probes.jsonl")
-
-
-def written(run: Run) -> dict[str, bytes]:
-    return {name: (run.path / name).read_bytes() for name in WRITTEN if (run.path / name).is_file()}
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -301,71 +202,6 @@ def test_without_an_average_the_shared_weights_themselves_are_scored(tmp_path: P
     state = Search(make(CONFIG), run_in(tmp_path / "run"))
     assert state.average is None
     assert state.scored is state.objects.supernet
-
-
-# The reward batch.
-
-
-def scored_in_epoch(fixed: bool, path: Path) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
-    objects = recorded(replace(CONFIG, fix_reward_batch=fixed, controller_steps=8))
-    state = Search(objects, run_in(path))
-    parts = []
-    for _ in range(2):
-        phase(train_weights, state)
-        objects.supernet.scored.clear()
-        phase(train_controller, state)
-        parts.append(list(objects.supernet.scored))
-        state.position.epoch, state.position.phase, state.position.step = 1, "weights", 0
-    return parts[0], parts[1]
-
-
-def test_a_fixed_reward_batch_lasts_an_epoch_and_nothing_is_scored_twice_on_it(tmp_path: Path) -> None:
-    first, second = scored_in_epoch(True, tmp_path / "fixed")
-    for part in (first, second):
-        assert len({images for _, images in part}) == 1
-        assert len({name for name, _ in part}) == len(part)
-    assert first[0][1] != second[0][1]
-    loose, _ = scored_in_epoch(False, tmp_path / "loose")
-    assert len({images for _, images in loose}) > 1
-
-
-# Probes.
-
-
-def test_probes_change_nothing_and_the_uniform_ones_are_the_same_in_all_epochs_and_seeds(tmp_path: Path) -> None:
-    plain, probed, other = (run_in(tmp_path / name) for name in ("plain", "probed", "other"))
-    do_search(make(CONFIG), plain)
-    config = replace(CONFIG, probe_samples=4, probe_examples=10)
-    do_search(make(config), probed)
-    do_search(make(replace(config, seed=1)), other)
-    probes = lines_of(probed, "probes.jsonl")
-    assert {**written(probed), "probes.jsonl": b""} == {**written(plain), "probes.jsonl": b""}
-    steps = macro_steps({"layers": LAYERS})
-    uniform = sample_uniformly(steps, 4, torch.Generator().manual_seed(PROBE_SEED)).tolist()
-    for line in probes + lines_of(other, "probes.jsonl"):
-        assert line["examples"] == 10
-        assert line["uniform"]["codes"] == uniform
-        assert len(line["policy"]["codes"]) == 4
-        for origin in ("uniform", "policy"):
-            assert all(round(10 * score) == pytest.approx(10 * score) for score in line[origin]["scores"])
-    assert [line["step"] for line in probes] == [1, 2, 3]
-
-
-@pytest.mark.parametrize(("every", "epochs"), [(2, [2, 3]), (3, [3]), (9, [3])])
-def test_probes_are_as_far_apart_as_asked_and_the_last_epoch_has_one(
-    tmp_path: Path, every: int, epochs: list[int]
-) -> None:
-    run = run_in(tmp_path / "run")
-    do_search(make(replace(CONFIG, probe_samples=2, probe_examples=10, probe_every=every)), run)
-    assert [line["step"] for line in lines_of(run, "probes.jsonl")] == epochs
-
-
-def test_random_search_probes_no_policy(tmp_path: Path) -> None:
-    run = run_in(tmp_path / "run")
-    config = replace(CONFIG, controller_steps=0, derive_from="uniform", probe_samples=2)
-    found, _ = do_search(make(config), run)
-    assert all("policy" not in line for line in lines_of(run, "probes.jsonl"))
-    assert found.best.origin == "uniform"
 
 
 # The warning of an early collapse.

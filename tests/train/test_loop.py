@@ -1,11 +1,8 @@
-"""Training from scratch, on two brightnesses and a linear network whose every number can be worked out by hand."""
+"""Training from scratch, on two brightnesses and a linear network: rates, steps, which weights are kept, the result."""
 
 import io
 import json
 import math
-import os
-import signal
-import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -14,61 +11,22 @@ from typing import Any
 import pytest
 import torch
 from rich.console import Console
-from torch import Tensor, nn
 
-from enas.architecture import Architecture
-from enas.config import AugmentConfig, TrainConfig
-from enas.data.images import ImageData, ImageSplit
-from enas.errors import Interrupted, RunError, UsageError
-from enas.run import Run
-from enas.tasks.images import ImageTask
+from enas.data.images import ImageSplit
+from enas.errors import RunError, UsageError
 from enas.train.loop import BEST, LAST, Training, train
-from enas.train.setup import TrainObjects
-from enas.weights import load_weights
 
-ARCHITECTURE = Architecture("macro", {"layers": 1}, {"layer0.op": "conv3x3"})
-PLAIN = AugmentConfig(crop_padding=0, flip=False)
-CONFIG = TrainConfig(
-    epochs=4, batch_size=4, lr_max=0.1, lr_min=0.1, lr_first_cycle=4, momentum=0.0, weight_decay=0.0, seed=3
+from .brightness import (
+    CONFIG,
+    Linear,
+    do_train,
+    kept,
+    make_task,
+    metrics,
+    objects,
+    run_in,
+    split,
 )
-
-
-def split(labels: list[int], *, swapped: bool = False) -> ImageSplit:
-    """2x2 images, black for class 0 and white for class 1; swapped: the other way round."""
-    shown = torch.tensor(labels)
-    images = (shown * 255).to(torch.uint8)[:, None, None, None].expand(-1, 2, 2, 1).contiguous()
-    return ImageSplit(images, 1 - shown if swapped else shown)
-
-
-def make_task(
-    *, train: ImageSplit | None = None, test: ImageSplit | None = None, augment: AugmentConfig = PLAIN
-) -> ImageTask:
-    data = ImageData(
-        name="two",
-        classes=("black", "white"),
-        train=split([0, 1] * 8) if train is None else train,
-        valid=split([0, 1, 1, 0, 1]),
-        test=test,
-        mean=(0.5,),
-        std=(0.5,),
-        notes=(),
-    )
-    return ImageTask(data, augment, torch.device("cpu"))
-
-
-class Linear(nn.Module):
-    """Logits (-w b, w b) of an image of brightness b, -1 or 1: right exactly when w is positive. It notes what it sees."""
-
-    def __init__(self, w: float) -> None:
-        super().__init__()
-        self.w = nn.Parameter(torch.tensor(w))
-        self.seen: list[list[float]] = []
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        brightness = inputs.mean(dim=(1, 2, 3))
-        if self.training:
-            self.seen.append(brightness.tolist())
-        return torch.stack([-self.w * brightness, self.w * brightness], dim=1)
 
 
 class Following(Linear):
@@ -80,31 +38,6 @@ class Following(Linear):
 
     def set_progress(self, fraction: float) -> None:
         self.told.append((len(self.seen), fraction))
-
-
-def objects(network: nn.Module, config: TrainConfig, task: ImageTask | None = None) -> TrainObjects:
-    return TrainObjects(ARCHITECTURE, task or make_task(), network, config)
-
-
-def run_in(path: Path) -> Run:
-    return Run.create(path, {"kind": "train"})
-
-
-def do_train(made: TrainObjects, run: Run, *, resume: bool = False, lines: list[str] | None = None) -> dict[str, float]:
-    said = [] if lines is None else lines
-    result = train(made, run, console=Console(file=io.StringIO()), say=said.append, resume=resume)
-    run.close()
-    return dict(result)
-
-
-def metrics(run: Run) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
-
-
-def kept(run: Run, name: str) -> float:
-    network = Linear(-99.0)
-    load_weights(run.path / name, network)
-    return network.w.item()
 
 
 def softplus(x: float) -> float:
@@ -294,136 +227,9 @@ def test_without_test_images_the_result_has_no_test_figures(tmp_path: Path) -> N
     assert result.keys() == {"parameters", "epochs", "valid/loss", "valid/accuracy"}
 
 
-def test_no_time_at_all_still_leaves_weights_and_a_result(tmp_path: Path) -> None:
-    network = Linear(0.5)
-    run = run_in(tmp_path / "run")
-    lines: list[str] = []
-    result = do_train(objects(network, replace(CONFIG, max_hours=0.0)), run, lines=lines)
-    assert lines == ["time is up after 0 of 4 epochs"]
-    assert network.seen == []
-    assert result["epochs"] == 0
-    assert kept(run, BEST) == kept(run, LAST) == 0.5
-    assert json.loads((run.path / "result.json").read_text()) == result
-
-
-class Slow(Linear):
-    """Each training step takes an hour of a clock that a test can read."""
-
-    def __init__(self, w: float, clock: list[float]) -> None:
-        super().__init__(w)
-        self.clock = clock
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        if self.training:
-            self.clock[0] += 3600.0
-        return super().forward(inputs)
-
-
-def test_when_time_is_up_in_an_epoch_the_result_is_that_of_the_epochs_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    network = Slow(0.5, clock)
-    run = run_in(tmp_path / "run")
-    lines: list[str] = []
-    after: list[float] = []
-
-    def say(line: str) -> None:
-        lines.append(line)
-        after.append(network.w.item())
-
-    config = replace(CONFIG, max_hours=5.5)
-    result = train(objects(network, config), run, console=Console(file=io.StringIO()), say=say)
-    run.close()
-    assert len(network.seen) == 6  # four steps of the first epoch, two of the second
-    assert lines[-1] == "time is up after 1 of 4 epochs"
-    assert len(lines) == 2
-    assert result["epochs"] == 1
-    assert kept(run, BEST) == kept(run, LAST) == after[0]
-    assert [line["step"] for line in metrics(run)] == [1]
-    assert list(run.path.glob("checkpoint-*.pt"))
-
-
-def test_a_run_that_ran_out_of_time_can_be_given_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    run = run_in(tmp_path / "run")
-    do_train(objects(Slow(0.5, clock), replace(CONFIG, max_hours=5.5)), run)
-    lines: list[str] = []
-    again = Slow(-9.0, clock)
-    do_train(objects(again, replace(CONFIG, max_hours=5.5)), Run.open(run.path), resume=True, lines=lines)
-    assert again.seen == []  # hours of the first part count
-    assert lines == ["resumed after 1 of 4 epochs", "time is up after 1 of 4 epochs"]
-    more = Slow(-9.0, clock)
-    result = do_train(objects(more, CONFIG), Run.open(run.path), resume=True)
-    assert len(more.seen) == 16 - 6
-    assert result["epochs"] == 4
-    assert [line["step"] for line in metrics(run)] == [1, 2, 3, 4]
-
-
-class Stopping(nn.Module):
-    """A linear network on pixels, with dropout; at one training step the user asks for a stop."""
-
-    def __init__(self, at: int | None) -> None:
-        super().__init__()
-        torch.manual_seed(5)
-        self.layers = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(4, 2))
-        self.steps, self.at = 0, at
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        if self.training:
-            self.steps += 1
-            if self.steps == self.at:
-                os.kill(os.getpid(), signal.SIGINT)
-        return self.layers(inputs)
-
-
-@pytest.mark.parametrize(("at", "optimizer"), [(1, "momentum"), (6, "momentum"), (8, "adam"), (12, "rmsprop")])
-def test_a_stopped_and_resumed_training_gives_the_same_as_one_in_a_go(at: int, optimizer: Any, tmp_path: Path) -> None:
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (16, 2, 2, 1), generator=generator).to(torch.uint8)
-    train_split = ImageSplit(pixels, torch.arange(16) % 2)
-    task = make_task(train=train_split, test=split([0, 1]), augment=AugmentConfig(crop_padding=1, flip=True))
-    config = replace(CONFIG, epochs=3, momentum=0.9, optimizer=optimizer)
-    whole, cut = run_in(tmp_path / "whole"), run_in(tmp_path / "cut")
-    expected = do_train(objects(Stopping(None), config, task), whole)
-    with pytest.raises(Interrupted, match=r"all is saved in .*cut: the same command with --resume goes on"):
-        do_train(objects(Stopping(at), config, task), cut)
-    cut.close()
-    network = Stopping(None)
-    torch.manual_seed(999)
-    assert do_train(objects(network, config, task), Run.open(cut.path), resume=True) == expected
-    assert network.steps == 12 - at
-    for name in ("metrics.jsonl", "result.json", BEST, LAST):
-        assert (cut.path / name).read_bytes() == (whole.path / name).read_bytes()
-
-
-def test_resuming_a_run_without_a_checkpoint_starts_it(tmp_path: Path) -> None:
-    lines: list[str] = []
-    result = do_train(objects(Linear(0.5), CONFIG), run_in(tmp_path / "run"), resume=True, lines=lines)
-    assert result["epochs"] == 4
-    assert lines[0].startswith("epoch 1/4: ")
-
-
 def test_an_impossible_cosine_cycle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a cosine cycle needs at least one epoch"):
         do_train(objects(Linear(0.5), replace(CONFIG, lr_first_cycle=0)), run_in(tmp_path / "run"))
-
-
-def test_a_training_that_ran_out_of_time_gives_with_more_time_what_one_in_a_go_gives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    pixels = torch.randint(256, (16, 2, 2, 1), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-    task = make_task(train=ImageSplit(pixels, torch.arange(16) % 2), augment=AugmentConfig(crop_padding=1))
-    config = replace(CONFIG, epochs=2)
-    whole, cut = run_in(tmp_path / "whole"), run_in(tmp_path / "cut")
-    do_train(objects(Slow(0.5, [0.0]), config, task), whole)
-    do_train(objects(Slow(0.5, clock), replace(config, max_hours=1.5), task), cut)
-    do_train(objects(Slow(0.5, clock), config, task), Run.open(cut.path), resume=True)
-    assert (cut.path / "metrics.jsonl").read_bytes() == (whole.path / "metrics.jsonl").read_bytes()
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
@@ -444,14 +250,3 @@ def test_weights_are_averaged_once_validation_stops_getting_better(tmp_path: Pat
     do_train(objects(Linear(0.3), replace(config, average_trigger=None), swapped), own)
     assert kept(run, LAST) > kept(own, LAST), "training lowers the weight, and the mean lags behind"
     assert metrics(run)[at] == metrics(own)[at]
-
-
-def test_averaging_goes_on_after_an_interruption(tmp_path: Path) -> None:
-    swapped = make_task(train=split([0, 1] * 8, swapped=True))
-    config = replace(CONFIG, epochs=6, lr_max=0.05, lr_min=0.05, average_trigger=1)
-    whole, parts = run_in(tmp_path / "whole"), run_in(tmp_path / "parts")
-    do_train(objects(Linear(0.3), config, swapped), whole)
-    do_train(objects(Linear(0.3), replace(config, epochs=5), swapped), parts)
-    do_train(objects(Linear(9.0), config, swapped), parts, resume=True)
-    assert kept(parts, LAST) == kept(whole, LAST)
-    assert metrics(parts) == metrics(whole)
