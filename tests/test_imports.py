@@ -30,7 +30,7 @@ ORDER = (
     ("row",),
     ("draw",),
     ("search", "train"),
-    ("sources",),
+    ("sources", "trainings"),
     ("interface",),
     ("trained",),
     ("export",),

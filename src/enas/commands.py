@@ -24,7 +24,7 @@ from enas.interface import to_json as interface_json
 from enas.movie import Frame
 from enas.notation import are_numbers
 from enas.progress import reading
-from enas.run import Run
+from enas.run import CONFIG, Run
 from enas.runtime import Runtime
 from enas.search import guards
 from enas.search import loop as search_loop
@@ -39,6 +39,7 @@ from enas.train import setup as train_setup
 from enas.train.setup import TrainObjects, TrainSettings
 from enas.train.test import final_test
 from enas.trained import load as load_trained
+from enas.trainings import ARCHITECTURE, free_folder, training_in, training_of
 from enas.weights import load_weights
 
 Settings = TypeVar("Settings", SearchSettings, TrainSettings)
@@ -107,7 +108,18 @@ def report_derivation(found: Derivation, steps: Sequence[Step], task: Task, out:
     for warning in (guards.noisy_ranking(found.agreement["uniform"]), guards.parameter_free(best.architecture, steps)):
         if warning is not None:
             runtime.say(warning)
-    runtime.say(f"next: enas train {out}    (from scratch; only that tells what the architecture is worth)")
+    runtime.say(_next_training(out, best.architecture))
+
+
+def _next_training(out: Path, architecture: Architecture) -> str:
+    """The command that trains what a search has found; where it stands when that was done before."""
+    done = training_of(out, architecture)
+    if done is not None and (done / train_loop.RESULT).is_file():
+        return f"{done} has trained it already; next: enas export {done} -o network.pt2"
+    folder = done or free_folder(out / "train")
+    place = "" if folder == out / "train" else f" --out {folder}"
+    resume = "" if done is None else " --resume"
+    return f"next: enas train {out}{place}{resume}    (from scratch; only that tells what the architecture is worth)"
 
 
 def train(
@@ -120,10 +132,11 @@ def train(
         Interrupted: the user asked to stop; all is saved.
     """
     settings = freeze(settings)
-    run = _open_or_check(settings, out, resume)
-    file = out / "architecture.json"
-    if run is not None and file.is_file() and Architecture.load(file) != source.architecture:
+    file = out / ARCHITECTURE
+    training = (out / CONFIG).is_file() and Run.open(out).settings.get("kind") == "train"
+    if training and file.is_file() and Architecture.load(file) != source.architecture:  # --resume would be no remedy
         raise RunError(f"{out} trains another architecture than {source.where}: give it another --out")
+    run = _open_or_check(settings, out, resume)
     objects = _training(settings, source.architecture, source.where, runtime)
     run = run or Run.create(out, settings.to_json())  # not before all is known to fit
     source.architecture.save(file)
@@ -147,11 +160,10 @@ def test(path: Path, runtime: Runtime) -> dict[str, int | float]:
     Raises:
         EnasError: the folder is not that of a training, or its weights are missing or damaged.
     """
-    if not (path / train_loop.BEST).is_file() and (path / "train" / train_loop.BEST).is_file():
-        path = path / "train"
+    path = training_in(path)
     run = Run.open(path)
     settings = TrainSettings.from_json(run.settings, str(path))
-    architecture = Architecture.load(path / "architecture.json")
+    architecture = Architecture.load(path / ARCHITECTURE)
     objects = _training(settings, architecture, str(path), runtime)
     load_weights(path / train_loop.BEST, objects.network)
     task = objects.task
