@@ -93,7 +93,7 @@ def one_line(action: Callable[[], object]) -> str:
 def test_a_missing_folder_and_a_folder_in_the_way_are_told(folder: Path) -> None:
     missing = folder / "missing" / "a"
     message = one_line(lambda: write_text(missing, "x"))
-    assert message == f"cannot write {missing}: No such file or directory; choose another place or mend it"
+    assert message == f"cannot write {missing}: No such file or directory; choose another path or fix the problem"
     (folder / "taken" / "inner").mkdir(parents=True)
     message = one_line(lambda: write_text(folder / "taken", "x"))
     assert message.startswith(f"cannot write {folder / 'taken'}: ")
@@ -126,7 +126,7 @@ def test_other_refusals_keep_their_reason_and_their_cause() -> None:
 
     with pytest.raises(RunError) as error:
         refuse()
-    assert str(error.value) == "cannot write /place: Read-only file system; choose another place or mend it"
+    assert str(error.value) == "cannot write /place: Read-only file system; choose another path or fix the problem"
     assert error.value.__cause__ is cause
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from enas.config import TrainConfig
 from enas.errors import UsageError
-from enas.schedules import cosine_with_restarts, exponential, learning_rate
+from enas.schedules import cosine_with_restarts, exponential, learning_rate, unfinished
+from enas.spaces import load, names
 
 
 def rate(epoch: float) -> float:
@@ -37,3 +38,24 @@ def test_the_configuration_chooses_the_schedule() -> None:
     config = TrainConfig(lr_max=2.0, lr_min=0.0, lr_first_cycle=4, lr_decay=0.9, lr_decay_start=1)
     assert learning_rate(2.0, config) == cosine_with_restarts(2.0, high=2.0, low=0.0, first=4, growth=2)
     assert learning_rate(2.0, replace(config, lr_schedule="exponential")) == pytest.approx(1.8)
+
+
+@pytest.mark.parametrize("growth", [1, 2])
+def test_a_run_that_ends_long_before_its_cycle_gets_a_note(growth: int) -> None:
+    config = TrainConfig(lr_max=0.1, lr_min=0.0, lr_first_cycle=15, lr_cycle_growth=growth)
+    ends = "note: the learning rate ends at 0.096 (a cycle of 15 epochs, a run of 2)"
+    assert unfinished(config, 2) == f"{ends}: --lr-first-cycle 2 lets it fall to the end"
+    assert unfinished(config, 15) is None
+    assert unfinished(config, 14) is None, "near enough"
+    later = unfinished(config, 16)
+    assert later is not None
+    assert f"(a cycle of {15 * growth} epochs that begins after 15, a run of 16)" in later
+    assert unfinished(config, 15 * (1 + growth)) is None
+    assert unfinished(replace(config, lr_schedule="exponential"), 2) is None
+
+
+def test_no_preset_ends_in_an_unfinished_cycle() -> None:
+    for name in names():
+        for preset in load(name).presets.values():
+            assert unfinished(preset.search, preset.search.epochs) is None
+            assert unfinished(preset.train, preset.train.epochs) is None

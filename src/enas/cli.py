@@ -6,10 +6,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from enas import __version__
-from enas.arguments import VERBS, look_ahead, parser_of, part_settings, runtime_of, search_settings, train_settings
+from enas.arguments import (
+    VERBS,
+    check_quoted,
+    look_ahead,
+    parser_of,
+    part_settings,
+    runtime_of,
+    search_settings,
+    train_settings,
+)
 from enas.config import MovieConfig
 from enas.errors import EnasError, Interrupted, UsageError
-from enas.flags import add_flags, collect, normalise
+from enas.flags import Parser, add_flags, collect, normalise
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     if not arguments or arguments[0] in ("-h", "--help"):
         lines = "\n".join(f"  enas {text}" for text in VERBS.values())
         print(f"Efficient neural architecture search.\n\n{lines}\n\nenas VERB --help lists the flags of a verb.")
@@ -46,6 +57,7 @@ def _run(arguments: list[str]) -> int:
         "export": _export,
         "convert": _convert,
         "compare": _compare,
+        "list": _list,
         "demo": _demo,
     }
     verb = arguments[0]
@@ -55,6 +67,8 @@ def _run(arguments: list[str]) -> int:
         close = difflib.get_close_matches(verb, verbs, 1)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(verbs)}"
         raise UsageError(f"unknown command {verb!r}: {hint}")
+    if verb != "convert":  # which joins words by itself
+        check_quoted(arguments)
     verbs[verb](arguments[1:])
     return 0
 
@@ -85,7 +99,7 @@ def _search_table(arguments: list[str]) -> None:
 
 def _derive(arguments: list[str]) -> None:
     parser = parser_of("derive", positional="RUN")
-    parser.add_argument("--samples", type=int, help="architectures to sample, and as many uniform ones")
+    parser.add_argument("--samples", type=int, metavar="N", help="architectures to sample, and as many uniform ones")
     options = parser.parse_args(arguments)
     from enas import commands
 
@@ -117,6 +131,12 @@ def _compare(arguments: list[str]) -> None:
         study(chosen, out, runtime_of(given), resume=given.resume)
         return
     source = find(subject or "published:enas-macro")
+    words = {word.partition("=")[0] for word in arguments}
+    strange = next((flag for flag in ("--table", "--table-key", "--seeds", "--methods") if flag in words), None)
+    if subject is not None and strange is not None:
+        raise UsageError(
+            f"{strange} goes with a SPACE ('enas compare {source.space.label} {strange} ...'), not with {subject}"
+        )
     out = known.out or (source.run or Path("runs")) / "compare"
     settings, options = part_settings("compare", arguments, source, known, out)
     compare(settings, source, options.random, out, runtime_of(options), resume=options.resume)
@@ -131,7 +151,7 @@ def _test(arguments: list[str]) -> None:
 
 def _draw(arguments: list[str]) -> None:
     parser = parser_of("draw", positional="ARCHITECTURE")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="picture: .svg, .png, .pdf, .gif or .webp")
+    _add_output(parser, "picture: .svg, .png, .pdf, .gif or .webp")
     add_flags(parser, MovieConfig())
     options = parser.parse_args(arguments)
     from enas import commands
@@ -141,7 +161,7 @@ def _draw(arguments: list[str]) -> None:
 
 def _export(arguments: list[str]) -> None:
     parser = parser_of("export", positional="RUN")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="file to write: .pt2, .onnx or .safetensors")
+    _add_output(parser, "file to write: .pt2, .onnx or .safetensors")
     options = parser.parse_args(arguments)
     from enas import commands
 
@@ -150,7 +170,7 @@ def _export(arguments: list[str]) -> None:
 
 def _convert(arguments: list[str]) -> None:
     parser = parser_of("convert", positional="SOURCE", more=True)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="file to write")
+    _add_output(parser, "file to write")
     parser.add_argument(
         "--from", dest="space", metavar="SPACE", help="SOURCE is what another program wrote for this space"
     )
@@ -164,6 +184,17 @@ def _convert(arguments: list[str]) -> None:
 
     text = " ".join(options.subject)
     commands.convert(text, options.output, runtime_of(options), space=options.space, to=options.to)
+
+
+def _add_output(parser: Parser, text: str) -> None:
+    parser.add_argument("-o", "--output", "--out", type=Path, required=True, metavar="PATH", help=text)
+
+
+def _list(arguments: list[str]) -> None:
+    Parser(prog="enas list", description=VERBS["list"]).parse_args(arguments)
+    from enas.listing import listing
+
+    print("\n".join(listing()))
 
 
 def _demo(arguments: list[str]) -> None:

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,8 +24,10 @@ from enas.interface import to_json as interface_json
 from enas.movie import Frame
 from enas.notation import are_numbers
 from enas.progress import reading
-from enas.run import Run
+from enas.resume import open_or_check
+from enas.run import CONFIG, Run
 from enas.runtime import Runtime
+from enas.schedules import unfinished
 from enas.search import guards
 from enas.search import loop as search_loop
 from enas.search import setup as search_setup
@@ -39,11 +41,10 @@ from enas.train import setup as train_setup
 from enas.train.setup import TrainObjects, TrainSettings
 from enas.train.test import final_test
 from enas.trained import load as load_trained
+from enas.trainings import ARCHITECTURE, free_folder, training_in, training_of
 from enas.weights import load_weights
 
 Settings = TypeVar("Settings", SearchSettings, TrainSettings)
-FREE_ON_RESUME = {"max_hours", "checkpoint_minutes"}
-"""Settings that may change when a run is taken up again: they do not change its result."""
 
 
 def search(settings: SearchSettings, out: Path, runtime: Runtime, *, resume: bool = False) -> Derivation:
@@ -54,12 +55,14 @@ def search(settings: SearchSettings, out: Path, runtime: Runtime, *, resume: boo
         Interrupted: the user asked to stop; all is saved.
     """
     settings = freeze(settings)
-    run = _open_or_check(settings, out, resume)
+    run = open_or_check(settings, out, resume, runtime)
     with reading(runtime.console) as progress:
         objects = search_setup.build(settings, cache=runtime.cache, device=runtime.device, progress=progress)
     run = run or Run.create(out, settings.to_json())  # not before all is known to fit
     for note in objects.task.notes:
         runtime.say(note)
+    if slow := unfinished(settings.search, settings.search.epochs):
+        runtime.say(slow)
     parameters = sum(p.numel() for p in objects.supernet.parameters())
     runtime.say(
         f"searching {settings.space} ({settings.preset}): supernet of {parameters:,} shared weights, run in {out}"
@@ -76,6 +79,8 @@ def derive(path: Path, samples: int | None, runtime: Runtime) -> Derivation:
     Raises:
         EnasError: the folder is not that of a search, or holds no checkpoint.
     """
+    if samples is not None and samples < 1:
+        raise UsageError(f"--samples must be at least 1, got {samples}")
     run = Run.open(path)
     settings = SearchSettings.from_json(run.settings, str(path))
     if samples is not None:
@@ -107,23 +112,43 @@ def report_derivation(found: Derivation, steps: Sequence[Step], task: Task, out:
     for warning in (guards.noisy_ranking(found.agreement["uniform"]), guards.parameter_free(best.architecture, steps)):
         if warning is not None:
             runtime.say(warning)
-    runtime.say(f"next: enas train {out}    (from scratch; only that tells what the architecture is worth)")
+    runtime.say(_next_training(out, best.architecture))
+
+
+def _next_training(out: Path, architecture: Architecture) -> str:
+    """The command that trains what a search has found; where it stands when that was done before."""
+    done = training_of(out, architecture)
+    if done is not None and (done / train_loop.RESULT).is_file():
+        return f"{done} has trained it already; next: enas export {done} -o network.pt2"
+    folder = done or free_folder(out / "train")
+    place = "" if folder == out / "train" else f" --out {folder}"
+    resume = "" if done is None else " --resume"
+    return f"next: enas train {out}{place}{resume}    (from scratch; only that tells what the architecture is worth)"
 
 
 def train(
-    settings: TrainSettings, source: Source, out: Path, runtime: Runtime, *, resume: bool = False
+    settings: TrainSettings, source: Source, out: Path, runtime: Runtime, *, resume: bool = False, advise: bool = True
 ) -> dict[str, int | float]:
     """Train the architecture of a source from scratch into the run folder `out`.
+
+    Args:
+        settings: Of the training.
+        source: The architecture.
+        out: Folder of the run.
+        runtime: Where to train.
+        resume: Whether to go on with the run in this folder.
+        advise: Whether to note an unfinished schedule and name the next commands: not where a training is one of several.
 
     Raises:
         EnasError: data, settings or folder are unfit.
         Interrupted: the user asked to stop; all is saved.
     """
     settings = freeze(settings)
-    run = _open_or_check(settings, out, resume)
-    file = out / "architecture.json"
-    if run is not None and file.is_file() and Architecture.load(file) != source.architecture:
+    file = out / ARCHITECTURE
+    training = (out / CONFIG).is_file() and Run.open(out).settings.get("kind") == "train"
+    if training and file.is_file() and Architecture.load(file) != source.architecture:  # --resume would be no remedy
         raise RunError(f"{out} trains another architecture than {source.where}: give it another --out")
+    run = open_or_check(settings, out, resume, runtime)
     objects = _training(settings, source.architecture, source.where, runtime)
     run = run or Run.create(out, settings.to_json())  # not before all is known to fit
     source.architecture.save(file)
@@ -132,12 +157,20 @@ def train(
         run.write_json(INTERFACE, interface_json(interface))
     for note in objects.task.notes:
         runtime.say(note)
+    if advise and (slow := unfinished(settings.train, settings.train.epochs)):
+        runtime.say(slow)
     parameters = sum(p.numel() for p in objects.network.parameters())
     runtime.say(f"training {source.where} ({settings.preset}): {parameters:,} parameters, run in {out}")
     result = train_loop.train(objects, run, console=runtime.console, say=runtime.say, resume=resume)
     run.close()
-    figures = [f"{name} {shown(value)}" for name, value in result.items() if "/" in name]
-    runtime.say(", ".join([*figures, f"weights: {out / train_loop.BEST}"]))
+    metric = objects.task.metric
+    for part, word in (("valid", "validation"), ("test", "test")):
+        if f"{part}/{metric}" in result:
+            runtime.say(f"{word} {metric} {shown(result[f'{part}/{metric}'])}, loss {shown(result[f'{part}/loss'])}")
+    runtime.say(f"weights: {out / train_loop.BEST}")
+    if advise:
+        versus = f", or enas compare {source.run or out}    (against random architectures)"
+        runtime.say(f"next: enas export {out} -o network.pt2{versus if objects.task.has_test else ''}")
     return result
 
 
@@ -147,11 +180,10 @@ def test(path: Path, runtime: Runtime) -> dict[str, int | float]:
     Raises:
         EnasError: the folder is not that of a training, or its weights are missing or damaged.
     """
-    if not (path / train_loop.BEST).is_file() and (path / "train" / train_loop.BEST).is_file():
-        path = path / "train"
+    path = training_in(path)
     run = Run.open(path)
     settings = TrainSettings.from_json(run.settings, str(path))
-    architecture = Architecture.load(path / "architecture.json")
+    architecture = Architecture.load(path / ARCHITECTURE)
     objects = _training(settings, architecture, str(path), runtime)
     load_weights(path / train_loop.BEST, objects.network)
     task = objects.task
@@ -249,24 +281,3 @@ def freeze(settings: Settings) -> Settings:
     if dataset is not None and Path(dataset).is_dir():
         return replace(settings, data=replace(settings.data, dataset=os.path.abspath(dataset)))
     return settings
-
-
-def _open_or_check(settings: Settings, out: Path, resume: bool) -> Run | None:
-    """The run to go on with; None when one can be made in this folder."""
-    if not resume or not (out / "config.json").is_file():
-        Run.check_free(out)
-        return None
-    run = Run.open(out)
-    stored = type(settings).from_json(run.settings, str(out))
-    for part in fields(settings):
-        old, new = getattr(stored, part.name), getattr(settings, part.name)
-        if old == new:
-            continue
-        if isinstance(old, str):
-            raise UsageError(f"{out} was started with {part.name} {old!r}, not {new!r}: give this one another --out")
-        for item in fields(old):
-            before, now = getattr(old, item.name), getattr(new, item.name)
-            if before != now and item.name not in FREE_ON_RESUME:
-                flag = item.name.replace("_", "-")
-                raise UsageError(f"{out} was started with --{flag} {before}, not {now}: give this one another --out")
-    return run

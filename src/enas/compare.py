@@ -63,7 +63,7 @@ def compare(
     for name, rival in rivals.items():
         trained = name == "found" and _trained_before(settings, source)
         folder = trained or out / name
-        results[name] = commands.train(settings, rival, folder, runtime, resume=resume or bool(trained))
+        results[name] = commands.train(settings, rival, folder, runtime, resume=resume or bool(trained), advise=False)
     values = {name: result[f"test/{task.metric}"] for name, result in results.items()}
     comparison = Comparison(values["found"], tuple(values[f"random{index}"] for index in range(random)))
     _show(results, task.metric, comparison, out, runtime)
@@ -82,7 +82,7 @@ def _trained_before(settings: TrainSettings, source: Source) -> Path | None:
 def _show(
     results: dict[str, dict[str, int | float]], metric: str, comparison: Comparison, out: Path, runtime: Runtime
 ) -> None:
-    table = Table(title=f"Trained from scratch alike, {metric} on the test split")
+    table = Table(title=f"Test {metric}, trained from scratch alike")
     for name in ("architecture", "parameters", f"test {metric}"):
         table.add_column(name, justify="left" if name == "architecture" else "right")
     lines = [f"architecture,parameters,test {metric}"]

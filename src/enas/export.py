@@ -161,7 +161,8 @@ def _write_pt2(trained: Trained, path: Path) -> None:
 def _write_onnx(trained: Trained, path: Path) -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
-            raise UsageError(f"ONNX needs the package {package}: run pip install 'enas[onnx]', or export to .pt2")
+            remedy = "run pip install onnx onnxscript onnxruntime, or export to .pt2"
+            raise UsageError(f"ONNX needs the package {package}: {remedy}")
     module, inputs, dynamic = module_of(trained)
     with _exporting(path):
         program: Any = torch.onnx.export(module, inputs, dynamic_shapes=dynamic, dynamo=True, verbose=False)

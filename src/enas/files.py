@@ -69,7 +69,9 @@ def write_errors(path: Path) -> Iterator[None]:
             raise RunError(
                 f"the disk is full: cannot write {path}; what was saved before is intact: free some space and resume"
             ) from error
-        raise RunError(f"cannot write {path}: {error.strerror or error}; choose another place or mend it") from error
+        raise RunError(
+            f"cannot write {path}: {error.strerror or error}; choose another path or fix the problem"
+        ) from error
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import inspect
 import math
+import re
 import sys
 import textwrap
 import types
@@ -57,9 +58,10 @@ class Parser(argparse.ArgumentParser):
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
             flag = unknown[0].split("=")[0]
-            known = [option for option in self._option_string_actions if option.startswith("--")]
-            close = difflib.get_close_matches(flag, known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"{self.prog} --help lists all flags"
+            # Without the dashes, which make short names alike.
+            known = [option.lstrip("-") for option in self._option_string_actions if option.startswith("--")]
+            close = difflib.get_close_matches(flag.lstrip("-"), known, 1, 0.7)
+            hint = f"did you mean --{close[0]}?" if close else f"{self.prog} --help lists all flags"
             kind = "flag" if flag.startswith("-") else "argument"
             raise UsageError(f"unknown {kind} {flag}: {hint}")
         return parsed
@@ -96,7 +98,9 @@ def add_flags(
     """
     kind = type(defaults)
     hints, helps = get_type_hints(kind), _field_docstrings(kind)
-    group = parser.add_argument_group(title or (inspect.getdoc(kind) or kind.__name__).splitlines()[0])
+    group = parser.add_argument_group(
+        title or (inspect.getdoc(kind) or kind.__name__).splitlines()[0].removesuffix(".")  # argparse adds a colon
+    )
     for item in dataclasses.fields(kind):  # type: ignore[arg-type]  # an instance of a dataclass, by contract
         if item.name in skip:
             continue
@@ -106,8 +110,9 @@ def add_flags(
             owner = next(base for base in kind.__mro__ if item.name in inspect.get_annotations(base))
             raise UsageError(f"{owner.__name__}.{item.name}: there is another flag {flag} already; rename the field")
         value = getattr(defaults, item.name)
-        shown = "none" if value is None else value
-        add_flag(group, flag, hints[item.name], f"{helps.get(item.name, '')} (default: {shown})")
+        shown = str(value).lower() if value is None or isinstance(value, bool) else value
+        text = re.sub(r"\bNone:", "none:", helps.get(item.name, ""))  # as it is written on the command line
+        add_flag(group, flag, hints[item.name], f"{text} (default: {shown})")
         if hints[item.name] is bool:
             group.add_argument(no, dest=dest, action="store_false", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 

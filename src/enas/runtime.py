@@ -36,7 +36,8 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    refusal = f"no device {name!r} here: use --device cpu, cuda or auto"
+    there = ["cpu", *(kind for kind in KINDS[1:] if _is_there(kind))]
+    refusal = f"no device {name!r} here: use --device {', '.join(there)} or auto"
     if name.partition(":")[0] not in KINDS:
         raise UsageError(refusal)
     try:
@@ -45,6 +46,14 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(refusal) from error
     return device
+
+
+def _is_there(kind: str) -> bool:
+    try:
+        torch.empty(1, device=kind)
+    except (RuntimeError, AssertionError):
+        return False
+    return True
 
 
 def keep_freed_memory() -> bool:

@@ -5,6 +5,9 @@ from typing import Literal, Protocol, runtime_checkable
 
 from enas.errors import UsageError
 
+FALLEN = 0.1
+"""Share of its way that the rate may still have to fall at the end of a run without a note."""
+
 
 @runtime_checkable
 class Schedule(Protocol):
@@ -45,6 +48,30 @@ def learning_rate(epoch: float, config: Schedule) -> float:
     if config.lr_schedule == "exponential":
         return exponential(epoch, high=high, low=low, factor=config.lr_decay, start=config.lr_decay_start)
     return cosine_with_restarts(epoch, high=high, low=low, first=config.lr_first_cycle, growth=config.lr_cycle_growth)
+
+
+def unfinished(config: Schedule, epochs: int) -> str | None:
+    """A note for the user where a run ends in a cosine cycle long before its rate has fallen; None: there is none to make.
+
+    Args:
+        config: The settings.
+        epochs: Of the run.
+    """
+    first, growth = config.lr_first_cycle, config.lr_cycle_growth
+    if config.lr_schedule != "cosine" or first < 1 or growth < 1:
+        return None
+    start, length = 0, first
+    while epochs > start + length:
+        start, length = start + length, length * growth
+    share = 0.5 * (1 + math.cos(math.pi * (epochs - start) / length))
+    if share < FALLEN:
+        return None
+    rate = config.lr_min + share * (config.lr_max - config.lr_min)
+    cycle = f"a cycle of {length} epochs" if start == 0 else f"a cycle of {length} epochs that begins after {start}"
+    return (
+        f"note: the learning rate ends at {rate:.2g} ({cycle}, a run of {epochs}): "
+        f"--lr-first-cycle {epochs} lets it fall to the end"
+    )
 
 
 def exponential(epoch: float, *, high: float, low: float, factor: float, start: int) -> float:

@@ -1,5 +1,6 @@
 """Where an architecture comes from: a run, a file, a published name, or chance."""
 
+import difflib
 import json
 import re
 from dataclasses import dataclass, replace
@@ -104,7 +105,26 @@ def find(text: str) -> Source:
     path = Path(text)
     if path.is_dir():
         return _from_run(path)
+    if not path.exists() and (hint := _hint(text)):
+        raise UsageError(f"there is no file or run {text!r}: {hint}")
     return from_architecture(_load(path), str(path))
+
+
+def _hint(text: str) -> str | None:
+    """What may have been meant by a name that is no file; None: nobody knows."""
+    if text == "cnn":
+        return "image networks are of the space macro (whole networks) or micro (cells), as in random:macro"
+    if text in names():
+        return f"{text} is a space: search it with 'enas search {text}', or name a random one, random:{text}"
+    listed = [name for space in names() for name in load(space).published]
+    if text in listed:
+        return f"did you mean published:{text}?"
+    close = difflib.get_close_matches(text, (*names(), *listed), 1)
+    if not close:
+        return None
+    if close[0] in listed:
+        return f"did you mean published:{close[0]}?"
+    return f"did you mean the space {close[0]!r} (as in 'enas compare {close[0]}'), or random:{close[0]}?"
 
 
 def draw_uniformly(space: Space, size: dict[str, int], n: int, seed: int) -> list[Architecture]:

@@ -26,6 +26,7 @@ from enas.run import Run
 from enas.spaces import load as load_space
 from enas.train.loop import BEST, RESULT
 from enas.train.setup import TrainSettings
+from enas.trainings import ARCHITECTURE, training_in
 from enas.weights import load_weights, read_notes
 
 NOTE = "enas"
@@ -175,11 +176,10 @@ def load(path: Path, device: torch.device) -> Trained:
     """
     if path.suffix == ".safetensors":
         return _load_file(path, device)
-    if not (path / BEST).is_file() and (path / "train" / BEST).is_file():
-        path = path / "train"
+    path = training_in(path)
     run = Run.open(path)
     settings = TrainSettings.from_json(run.settings, str(path))
-    architecture = Architecture.load(path / "architecture.json")
+    architecture = Architecture.load(path / ARCHITECTURE)
     if not (path / INTERFACE).is_file():
         raise RunError(f"{path} has no {INTERFACE}: the same 'enas train' command with --resume writes it")
     interface = from_json(run.read_json(INTERFACE), str(path / INTERFACE))

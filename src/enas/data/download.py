@@ -50,7 +50,7 @@ def download(name: str, urls: Sequence[str], digest: str, target: Path, progress
             return target
         except _Refused as refusal:
             failures.append(f"{url} ({refusal})")
-            _logger.warning("cannot download %s from %s: %s", name, url, refusal)
+            _logger.info("cannot download %s from %s: %s", name, url, refusal)
     raise DataError(
         f"cannot download {name}: {'; '.join(failures)}; check the connection, or fetch the file elsewhere and "
         f"put it at {target}, or give the folder with the unpacked data in place of the name"

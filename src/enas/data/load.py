@@ -13,7 +13,8 @@ from enas.data.images import ImageData
 from enas.data.progress import Progress
 from enas.errors import DataError
 
-_NAMES = ("digits", "cifar10")
+NAMES = ("digits", "cifar10")
+"""Of data sets of images."""
 
 
 def load_images(
@@ -54,9 +55,9 @@ def load_images(
 
 def _unknown(dataset: str) -> DataError:
     if "/" in dataset or "\\" in dataset or dataset.startswith("~"):
-        return DataError(f"there is no folder {dataset}: check the path, or name one of {', '.join(_NAMES)}")
-    close = difflib.get_close_matches(dataset.lower(), (*_NAMES, "cifar"), n=1)
+        return DataError(f"there is no folder {dataset}: check the path, or name one of {', '.join(NAMES)}")
+    close = difflib.get_close_matches(dataset.lower(), (*NAMES, "cifar"), n=1)
     meant = f"; did you mean {close[0]}?" if close else ""
     return DataError(
-        f"there is no data set or folder {dataset!r}: known names are {', '.join(_NAMES)}, or give a folder{meant}"
+        f"there is no data set or folder {dataset!r}: known names are {', '.join(NAMES)}, or give a folder{meant}"
     )

@@ -17,7 +17,8 @@ from enas.data.splits import SPLITS
 from enas.data.text_cache import read_corpus, write_corpus
 from enas.errors import DataError
 
-_NAMES = ("pydoc", *CORPORA)
+NAMES = ("pydoc", *CORPORA)
+"""Of texts."""
 _ALIASES = {"wikitext-2": "wikitext", "wikitext2": "wikitext", "penn": "ptb"}
 
 _logger = logging.getLogger(__name__)
@@ -91,11 +92,11 @@ def _folder(dataset: str) -> Path:
     if folder.exists():
         raise DataError(f"{folder} is not a folder: give the folder that holds train.txt, valid.txt and test.txt")
     if "/" in dataset or "\\" in dataset or dataset.startswith("~"):
-        raise DataError(f"there is no folder {dataset}: check the path, or name one of {', '.join(_NAMES)}")
-    close = difflib.get_close_matches(dataset.lower(), (*_NAMES, *_ALIASES), n=1)
+        raise DataError(f"there is no folder {dataset}: check the path, or name one of {', '.join(NAMES)}")
+    close = difflib.get_close_matches(dataset.lower(), (*NAMES, *_ALIASES), n=1)
     meant = f"; did you mean {close[0]}?" if close else ""
     raise DataError(
-        f"there is no text or folder {dataset!r}: known names are {', '.join(_NAMES)}, or give a folder{meant}"
+        f"there is no text or folder {dataset!r}: known names are {', '.join(NAMES)}, or give a folder{meant}"
     )
 
 

@@ -146,7 +146,7 @@ class TrainedTruth:
                 result = Run.open(folder).read_json(RESULT)
             else:
                 resume = self.resume and folder.exists()
-                result = commands.train(self.settings, source, folder, self.runtime, resume=resume)
+                result = commands.train(self.settings, source, folder, self.runtime, resume=resume, advise=False)
             self.results[folder.name] = result
         return self.results[folder.name]
 
