@@ -203,8 +203,9 @@ def test_a_step_whose_numbers_overflow_is_left_out_and_counted(tmp_path: Path) -
     assert math.isfinite(supernet.weight.item())
 
 
-def test_a_gradient_that_overflows_is_left_out_too(tmp_path: Path) -> None:
-    state = Search(macro(replace(WEIGHTS, grad_clip=1.0)), run_in(tmp_path / "run"))
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_a_gradient_that_overflows_is_left_out_too(clip: float | None, tmp_path: Path) -> None:
+    state = Search(macro(replace(WEIGHTS, grad_clip=clip)), run_in(tmp_path / "run"))
     before = values(state.objects.supernet)
     weight = next(state.objects.supernet.parameters())
     ((weight * 1e30).square().sum() * 1e10).backward()

@@ -96,7 +96,7 @@ def test_pools_and_relu_of_one_map_are_computed_once(form: str) -> None:
         module = FinalCell(cell, 4, shape, shape, stride=1)
         call = lambda x: module(x, x, 1.0)  # noqa: E731
     with torch.profiler.profile() as profile:
-        call(torch.randn(2, 4, 8, 8).contiguous(memory_format=torch.channels_last))
+        call(torch.randn(2, 4, 8, 8).contiguous(memory_format=torch.channels_last).requires_grad_())
     calls = {event.key: event.count for event in profile.key_averages()}
     pools = calls["aten::max_pool2d"], calls["_AveragePool"]
     assert pools == (2, 1)
