@@ -65,7 +65,7 @@ _KNOWN_BY_ARCHITECTURE = Without("the architecture says it")
 FLAGS = (
     Flag("search_for", Literal["macro", "micro"], "the space (a recurrent cell: `--network_type rnn`)", None),
     Flag("data_path", str, "`--dataset`: this folder when it is there, else the data set of its last name", None),
-    Flag("output_dir", str, "`--out`; a run that is there is gone on with", None),
+    Flag("output_dir", str, "`--out`; an existing run is resumed", None),
     Flag(
         "reset_output_dir",
         bool,
