@@ -49,6 +49,14 @@ def result(path: Path) -> dict[str, float]:
     return json.loads((path / "result.json").read_text())
 
 
+def test_no_training_among_several_names_the_next_commands(compared: tuple[Comparison, Path, str]) -> None:
+    _, _, shown = compared
+    assert "Test accuracy, trained from scratch alike" in shown
+    assert "test accuracy 0." in shown
+    assert "next: " not in shown
+    assert "note: " not in shown, "its cycle has ten epochs, and the run one"
+
+
 def test_accuracies_are_those_of_the_runs(compared: tuple[Comparison, Path, str]) -> None:
     comparison, out, _ = compared
     assert comparison.found == result(out / "found")["test/accuracy"]

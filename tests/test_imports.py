@@ -10,7 +10,7 @@ import enas
 ORDER = (
     ("errors", "callable", "figures", "processors"),
     ("bounds",),
-    ("config", "decisions", "files", "ranking", "schedules"),
+    ("config", "decisions", "files", "ranking", "schedules", "space_file"),
     ("flags",),
     ("architecture",),
     ("notation",),

@@ -76,6 +76,11 @@ def test_after_another_derivation_nothing_uses_the_old_network(
     assert f"next: enas train {run}  " in capfd.readouterr().out
     found = Architecture.load(run / "architecture.json")
     assert main(["train", str(run), *TRAIN, *cache]) == 0
+    *_, valid, test, weights, following = capfd.readouterr().out.splitlines()
+    assert valid.startswith("validation accuracy 0.")
+    assert test.startswith("test accuracy 0.")
+    assert weights == f"weights: {run}/train/best.safetensors"
+    assert following.startswith(f"next: enas export {run}/train -o network.pt2, or enas compare {run}  ")
     assert main(["test", str(run), *cache]) == 0
     assert main(["derive", str(run), "--samples", "2", *cache]) == 0
     assert f"{run}/train has trained it already" in capfd.readouterr().out, "it is derived from the same seed"

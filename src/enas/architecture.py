@@ -7,13 +7,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from enas.decisions import Decision, Input, Op, Skips, Step, code_length, columns, decisions
 from enas.errors import ArchitectureError
 from enas.files import write_text
+from enas.space_file import found_again
 
 FORMAT = 1
 """Version of the JSON form; it rises when older files cannot be read any more."""
@@ -77,6 +78,7 @@ class Architecture:
 
         Raises:
             ArchitectureError: the file is missing, or not such a file.
+            UsageError: the space is a file, which was moved.
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
@@ -84,7 +86,8 @@ class Architecture:
             raise ArchitectureError(f"cannot read {path}: {error.strerror or error}; give a file or a run") from error
         except UnicodeDecodeError as error:
             raise ArchitectureError(f"{path} is not a text file: it cannot be an architecture.json") from error
-        return cls.from_json(text, str(path))
+        found = cls.from_json(text, str(path))
+        return replace(found, space=found_again(found.space, str(path)))
 
 
 def decode(codes: Sequence[int], steps: Sequence[Step], *, space: str, size: Mapping[str, int]) -> Architecture:

@@ -34,6 +34,7 @@ from enas.search import setup as search_setup
 from enas.search.derive import Derivation
 from enas.search.setup import SearchSettings
 from enas.sources import Source, find, history, read_foreign, read_reference
+from enas.space_file import short_name
 from enas.spaces import load
 from enas.tasks.task import Task
 from enas.train import loop as train_loop
@@ -65,7 +66,7 @@ def search(settings: SearchSettings, out: Path, runtime: Runtime, *, resume: boo
         runtime.say(slow)
     parameters = sum(p.numel() for p in objects.supernet.parameters())
     runtime.say(
-        f"searching {settings.space} ({settings.preset}): supernet of {parameters:,} shared weights, run in {out}"
+        f"searching {short_name(settings.space)} ({settings.preset}): supernet of {parameters:,} shared weights, run in {out}"
     )
     found = search_loop.search(objects, run, console=runtime.console, say=runtime.say, resume=resume)
     run.close()

@@ -25,6 +25,7 @@ from PIL import Image
 import enas
 from enas.errors import CheckpointError, RunError
 from enas.files import write_bytes, write_errors, write_text
+from enas.space_file import settings_found_again
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -87,7 +88,7 @@ class Run:
         """Open the folder of a run that was started before.
 
         Raises:
-            RunError: there is no such run, or its config.json is damaged.
+            EnasError: there is no such run, its config.json is damaged, or the file of its space was moved.
         """
         if not (path / CONFIG).is_file():
             raise RunError(f"{path} is not the folder of a run: it has no {CONFIG}")
@@ -96,7 +97,7 @@ class Run:
         if not isinstance(settings, dict):
             raise RunError(f"{path / CONFIG} is damaged: it holds no settings; start the run again under another --out")
         settings.pop("versions", None)
-        run.settings = settings
+        run.settings = settings_found_again(settings, str(path / CONFIG))
         return run
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -184,8 +185,7 @@ class Run:
                 continue
             if rewind:
                 self._rewind(stored["lengths"])
-            state: dict[str, Any] = stored["state"]
-            return state
+            return stored["state"]
         if rewind:
             self._rewind({})
         return None

@@ -68,7 +68,7 @@ def history(text: str) -> History:
             step, score, content = int(record["step"]), float(record["score"]), record["architecture"]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise RunError(f"{where} is damaged: it is not an epoch's architecture") from error
-        architecture = Architecture.from_json(json.dumps(content), where)
+        architecture = replace(Architecture.from_json(json.dumps(content), where), space=space.name)
         encode(architecture, space.steps(architecture.size), where)  # checks every choice
         steps.append(step)
         scores.append(score)

@@ -1,6 +1,5 @@
 """`Space`: the contract of a search space. A user's own space is one file that makes one of these."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,7 @@ from enas.architecture import Architecture
 from enas.config import ControllerConfig, SearchConfig, TrainConfig
 from enas.decisions import Step
 from enas.notation import Notation, Strings
-
-ATTRIBUTE = "SPACE"
-"""What a space is called in its module, where nothing else is said."""
+from enas.space_file import ATTRIBUTE, file_and_attribute
 
 
 @dataclass(frozen=True)
@@ -119,9 +116,3 @@ class Space:
     def default_preset(self) -> str:
         """The recipe that is used where none is named: "cpu", or else the first."""
         return "cpu" if "cpu" in self.presets else next(iter(self.presets))
-
-
-def file_and_attribute(name: str) -> tuple[str, str] | None:
-    """The parts of a space's name of the form file.py or file.py:ATTRIBUTE; None: it is of another form."""
-    match = re.fullmatch(r"(.+\.py)(?::(\w+))?", name)
-    return (match[1], match[2] or ATTRIBUTE) if match else None

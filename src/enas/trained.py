@@ -23,6 +23,7 @@ from enas.errors import DataError, RunError, UsageError
 from enas.flags import from_dict
 from enas.interface import INTERFACE, ImageInterface, Interface, TextInterface, from_json
 from enas.run import Run
+from enas.space_file import settings_found_again
 from enas.spaces import load as load_space
 from enas.train.loop import BEST, RESULT
 from enas.train.setup import TrainSettings
@@ -191,7 +192,9 @@ def _load_file(path: Path, device: torch.device) -> Trained:
     notes = read_notes(path)
     try:
         told = json.loads(notes[NOTE])
-        architecture = Architecture.from_json(json.dumps(told["architecture"]), str(path))
+        architecture = Architecture.from_json(
+            json.dumps(settings_found_again(dict(told["architecture"]), str(path))), str(path)
+        )
         interface = from_json(told["interface"], str(path))
         config: Any = from_dict(load_space(architecture.space).network_config, told["network"], str(path))
         result = dict(told["result"])
