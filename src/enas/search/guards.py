@@ -12,6 +12,8 @@ EARLY: Final = 0.25
 """Share of the epochs in which the policy should still be open."""
 COLLAPSED: Final = 0.5
 """Share of the highest entropy below which it is not."""
+MOSTLY: Final = 0.8
+"""Share of operations without weights from which on an architecture is suspect, where chance would choose fewer."""
 RELIABLE: Final = 0.3
 """Rank correlation of two halves below which a ranking counts as noise: two such halves together agree with as many other
 examples by less than 0.46 (Spearman 1910, Brown 1910)."""
@@ -55,12 +57,20 @@ def noisy_ranking(agreement: float | None) -> str | None:
 
 
 def parameter_free(architecture: Architecture, steps: Sequence[Step]) -> str | None:
-    """Warn when no operation of an architecture has weights of its own, in spaces that say which have none."""
+    """Warn when an architecture has hardly an operation with weights of its own, in spaces that say which have none.
+
+    Args:
+        architecture: The found one.
+        steps: The questions of its space.
+    """
     ops = [decision for decision in decisions(steps) if isinstance(decision, Op)]
     chosen = {decision.name: str(architecture.choices[decision.name]) for decision in ops}
-    if not ops or any(chosen[decision.name] not in decision.vocabulary.parameter_free for decision in ops):
+    free = [chosen[decision.name] for decision in ops if chosen[decision.name] in decision.vocabulary.parameter_free]
+    by_chance = sum(len(decision.vocabulary.parameter_free) / len(decision.vocabulary.options) for decision in ops)
+    if len(free) <= by_chance or len(free) < MOSTLY * len(ops):
         return None
+    how = "parameter-free" if len(free) == len(ops) else "nearly parameter-free"
     return (
-        f"warning: the found architecture is parameter-free (all operations are {', '.join(sorted(set(chosen.values())))}): "
-        "such ones lead while the weights are bad; search for more epochs, or add --warmup-epochs"
+        f"warning: the found architecture is {how} ({len(free)} of {len(ops)} operations are {', '.join(sorted(set(free)))}; "
+        f"{by_chance:.0f} by chance): such ones lead while the weights are bad; search for more epochs, or add --warmup-epochs"
     )
