@@ -7,6 +7,7 @@ second half adds.
 """
 
 import argparse
+import gc
 import json
 import sys
 import tempfile
@@ -52,7 +53,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         objects = build(settings, cache=Path(folder) / "cache", device=torch.device("cpu"))
         run = Run.create(Path(folder) / "run", settings.to_json())
-        search(objects, run, console=Console(stderr=True, quiet=True), say=lambda line: marks.append(resident_mb()))
+
+        def note(line: str) -> None:
+            if len(marks) + 1 in (1, options.epochs // 2 + 1, options.epochs):
+                gc.collect()  # figures that were drawn wait for it in circles
+            marks.append(resident_mb())
+
+        search(objects, run, console=Console(stderr=True, quiet=True), say=note)
         run.close()
     half = marks[len(marks) // 2]
     result = {
