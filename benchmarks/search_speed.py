@@ -25,6 +25,7 @@ from enas.controller import Controller, sample_uniformly
 from enas.data.images import ImageData, ImageSplit
 from enas.data.text import TextData
 from enas.runtime import keep_freed_memory
+from enas.search.optimizers import step_weights, weights_optimizer
 from enas.search.scoring import Decoder, bind, score
 from enas.space import Space
 from enas.spaces import load, names
@@ -70,10 +71,7 @@ class Bench:
         rows = sample_uniformly(self.decoder.steps, options.architectures, torch.Generator().manual_seed(0))
         self.architectures = [self.decoder(row) for row in rows]
         self.config = replace(self.preset.search, batch_size=options.batch_size or self.preset.search.batch_size)
-        self.optimizer = torch.optim.SGD(
-            self.supernet.parameters(), lr=1e-6, momentum=self.config.momentum, nesterov=self.config.momentum > 0,
-            weight_decay=self.config.weight_decay,
-        )  # fmt: skip
+        self.optimizer = weights_optimizer(self.supernet.parameters(), replace(self.config, lr_max=1e-6))
         self.image_primitives = self.cell_primitives = None
         if isinstance(self.task, ImageTask):
             self.image_primitives = ImagePrimitives(self.supernet, self.clock)
@@ -91,11 +89,7 @@ class Bench:
         self.optimizer.zero_grad(set_to_none=True)
         outcome = self.task.step(bind(self.supernet, architecture), batch, None)
         outcome.loss.backward()
-        parameters = list(self.supernet.parameters())
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if self.config.grad_clip is not None and norm.isfinite():
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.config.grad_clip, norm)
-        self.optimizer.step()
+        step_weights(list(self.supernet.parameters()), self.optimizer, self.config)
 
     @torch.no_grad()
     def forward(self, architecture: Architecture, batch: Any) -> None:

@@ -19,6 +19,7 @@ from enas.figures import shown
 from enas.interrupt import Interrupt
 from enas.progress import Progress
 from enas.run import Run
+from enas.search import optimizers
 from enas.search.derive import Derivation, derive
 from enas.search.guards import early_collapse, entropy_ceiling
 from enas.search.reinforce import update
@@ -150,24 +151,12 @@ def accumulate(state: Search, batch: Batch, codes: Int[Tensor, "M L"]) -> list[O
 
 
 def step_weights(state: Search) -> bool:
-    """One step on the weights along the gradient that they hold; False, and no step, when it is not finite.
-
-    Weights that no sampled architecture uses have no gradient and stay as they are, unless `decay_unsampled` gives them a zero
-    gradient, so that weight decay and momentum move them as in the authors' code.
-    """
-    parameters = list(state.objects.supernet.parameters())
-    if state.config.decay_unsampled:
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    if not math.isfinite(norm):
+    """One step on the weights along the gradient that they hold; False, and no step, when it is not finite."""
+    supernet = state.objects.supernet
+    if not optimizers.step_weights(list(supernet.parameters()), state.weights_optimizer, state.config):
         return False
-    if state.config.grad_clip is not None:
-        torch.nn.utils.clip_grads_with_norm_(parameters, state.config.grad_clip, norm)
-    state.weights_optimizer.step()
     if state.average is not None:
-        state.average.update_parameters(state.objects.supernet)
+        state.average.update_parameters(supernet)
     return True
 
 

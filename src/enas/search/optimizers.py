@@ -1,7 +1,7 @@
 """The optimisers of a search, made from its settings: one for the shared weights, one for the controller."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,30 @@ def weights_optimizer(parameters: Iterable[Parameter], config: SearchConfig) -> 
     return make_optimizer(
         parameters, config.optimizer, rate=config.lr_max, momentum=config.momentum, weight_decay=config.weight_decay
     )
+
+
+def step_weights(parameters: Sequence[Parameter], optimizer: torch.optim.Optimizer, config: SearchConfig) -> bool:
+    """One step on the shared weights along the gradient that they hold; False, and no step, when it is not finite.
+
+    Weights that no sampled architecture uses have no gradient and stay as they are, unless `decay_unsampled` gives them a zero
+    gradient, so that weight decay and momentum move them as in the authors' code.
+
+    Args:
+        parameters: The shared weights.
+        optimizer: Of these.
+        config: `grad_clip` and `decay_unsampled`.
+    """
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+    if not math.isfinite(norm):
+        return False
+    if config.grad_clip is not None:
+        nn.utils.clip_grads_with_norm_(parameters, config.grad_clip, norm)
+    if config.decay_unsampled:
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    return True
 
 
 def controller_optimizer(parameters: Iterable[Parameter], config: SearchConfig) -> torch.optim.Optimizer:
