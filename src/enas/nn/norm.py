@@ -93,7 +93,7 @@ class _WideBatchNorm(torch.autograd.Function):
         mean, variance = _moments(rows, together)
         inverse_std = torch.rsqrt(variance + epsilon)
         scale = weight * inverse_std
-        y = _affine(rows, scale.repeat(together), (bias - mean * scale).repeat(together))
+        y = torch.addcmul((bias - mean * scale).repeat(together), rows, scale.repeat(together))
         y = _map(y.relu_() if relu else y, x.shape)
         ctx.save_for_backward(x, weight, mean, inverse_std, y if relu else x)  # type: ignore[attr-defined]
         ctx.together, ctx.relu = together, relu  # type: ignore[attr-defined]
@@ -118,7 +118,8 @@ class _WideBatchNorm(torch.autograd.Function):
         scale = weight * inverse_std
         slope = -scale * inverse_std * g_weight / n
         offset = -scale * g_bias / n - slope * mean
-        dx = _affine(rows, slope.repeat(together), offset.repeat(together)).addcmul_(g_rows, scale.repeat(together))
+        dx = torch.addcmul(offset.repeat(together), rows, slope.repeat(together))
+        dx.addcmul_(g_rows, scale.repeat(together))
         return _map(dx, x.shape), g_weight, g_bias, None, None
 
 
@@ -128,12 +129,6 @@ def _moments(rows: Rows, together: int) -> tuple[Float[Tensor, " C"], Float[Tens
     means, variances = means.view(together, -1), variances.view(together, -1)
     mean = means.mean(0)
     return mean, variances.mean(0) + (means - mean).square_().mean(0)
-
-
-def _affine(rows: Rows, slope: Float[Tensor, " M"], offset: Float[Tensor, " M"]) -> Rows:
-    """Slope * rows + offset, as the batch norm of evaluation: the one kernel that does it in a single pass."""
-    zeros, ones = torch.zeros_like(slope), torch.ones_like(slope)
-    return F.batch_norm(_as_map(rows), zeros, ones, slope, offset, eps=0.0)[0].permute(1, 2, 0).view_as(rows)
 
 
 def _gradient_sums(
