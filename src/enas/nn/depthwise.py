@@ -30,23 +30,13 @@ class DepthwiseConv(nn.Conv2d):
 
     def forward(self, input: Map) -> Float[Tensor, "B C h w"]:
         """Convolve each channel with its kernel."""
-        if torch.is_grad_enabled() and self.stride == (1, 1) and _gradient_is_slow(input):
+        if torch.is_grad_enabled() and self.stride == (1, 1) and gradient_is_slow(input):
             return cast(Tensor, _Depthwise.apply(input, self.weight))
         return super().forward(input)
 
 
-def separable(x: Map, depthwise: nn.Conv2d, pointwise: nn.Conv2d) -> Float[Tensor, "B F h w"]:
-    """A depthwise convolution and the 1x1 convolution of its result.
-
-    The map between them is not kept for the gradient but computed again, which costs little and saves a fifth of the memory of
-    a search in the micro space.
-    """
-    if torch.is_grad_enabled() and depthwise.stride == (1, 1) and _gradient_is_slow(x):
-        return cast(Tensor, _Separable.apply(x, depthwise.weight, pointwise.weight, depthwise, pointwise))
-    return cast(Tensor, pointwise(depthwise(x)))
-
-
-def _gradient_is_slow(x: Tensor) -> bool:
+def gradient_is_slow(x: Tensor) -> bool:
+    """Whether PyTorch's gradient of a depthwise convolution of this map is the slow one."""
     plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     return plain and x.is_contiguous(memory_format=torch.channels_last) and not torch.compiler.is_compiling()
 
@@ -55,7 +45,7 @@ class _Depthwise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _same_size(x, weight)
+        return same_size(x, weight)
 
     @staticmethod
     @once_differentiable
@@ -63,40 +53,23 @@ class _Depthwise(torch.autograd.Function):
         x, weight = ctx.saved_tensors  # type: ignore[attr-defined]
         g = gradients[0].contiguous(memory_format=torch.channels_last)
         into_x, into_weight = ctx.needs_input_grad  # type: ignore[attr-defined]
-        dx = _same_size(g, weight.flip(2, 3)) if into_x else None
-        return dx, _weight_gradient(g, x, weight) if into_weight else None
+        dx = same_size(g, weight.flip(2, 3)) if into_x else None
+        return dx, weight_gradient(g, x, weight) if into_weight else None
 
 
-class _Separable(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx, x: Tensor, kernels: Tensor, weight: Tensor, depthwise: nn.Conv2d, pointwise: nn.Conv2d
-    ) -> Tensor:
-        ctx.save_for_backward(x, kernels, weight)
-        return cast(Tensor, pointwise(depthwise(x)))
-
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: FunctionCtx, *gradients: Tensor
-    ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
-        x, kernels, weight = ctx.saved_tensors  # type: ignore[attr-defined]
-        into_x, into_kernels, into_weight, *_ = ctx.needs_input_grad  # type: ignore[attr-defined]
-        g = gradients[0].contiguous(memory_format=torch.channels_last)
-        between = _same_size(x, kernels)
-        g, g_weight, _ = torch.ops.aten.convolution_backward(
-            g, between, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, into_weight, False]
-        )
-        del between
-        dx = _same_size(g, kernels.flip(2, 3)) if into_x else None
-        return dx, _weight_gradient(g, x, kernels) if into_kernels else None, g_weight, None, None
-
-
-def _same_size(x: Map, weight: Kernels) -> Map:
+def same_size(x: Map, weight: Kernels) -> Map:
+    """Convolve each channel with its kernel, with zeros around the map."""
     return F.conv2d(x, weight, padding=weight.shape[-1] // 2, groups=len(weight))
 
 
-def _weight_gradient(g: Map, x: Map, weight: Kernels) -> Kernels:
+def weight_gradient(g: Map, x: Map, weight: Kernels) -> Kernels:
+    """Gradient of the kernels.
+
+    Args:
+        g: Gradient of the convolution's result.
+        x: The map that was convolved.
+        weight: The kernels, for their size.
+    """
     if weight.shape[-1] != 5:
         return _gradient_of(g, x, weight, columns=weight.shape[-1] // 2)
     total = torch.zeros_like(weight)

@@ -22,6 +22,9 @@ WIDTH = 512
 """Least number of columns of a pass, where the map allows it."""
 
 Map = Float[Tensor, "B C H W"]
+Channels = Float[Tensor, " C"]
+Statistics = tuple[Channels, Channels]
+"""Mean and inverse standard deviation."""
 Rows = Float[Tensor, "R M"]
 """M = channels times the pixels side by side."""
 
@@ -41,25 +44,43 @@ class BatchNorm(nn.BatchNorm2d):
         super().__init__(channels, eps=epsilon, momentum=0.1, track_running_stats=running)
         self.relu = relu
 
-    def forward(self, input: Map) -> Map:
-        """Normalise each channel."""
-        by_batch = self.training or not self.track_running_stats
-        if by_batch and input.numel() == input.shape[1]:  # each channel is its own mean; PyTorch refuses a single value
-            y = (input - input) * self.weight[:, None, None] + self.bias[:, None, None]
-            return F.relu(y) if self.relu else y
-        if not (by_batch and _wide_passes_pay(input)):
-            y = super().forward(input)
-            return F.relu(y, inplace=True) if self.relu else y
-        y, mean, variance = _WideBatchNorm.apply(input, self.weight, self.bias, self.eps, self.relu)
+    def forward(self, input: Map, statistics: Statistics | None = None) -> Map:
+        """Normalise each channel.
+
+        Args:
+            input: The map.
+            statistics: What `self.statistics` said of it; None: computed here.
+        """
+        if statistics is None:
+            if self._by_batch and input.numel() == input.shape[1]:  # each channel is its own mean; PyTorch refuses it
+                y = (input - input) * self.weight[:, None, None] + self.bias[:, None, None]
+                return F.relu(y) if self.relu else y
+            if not self.is_wide(input):
+                y = super().forward(input)
+                return F.relu(y, inplace=True) if self.relu else y
+            statistics = self.statistics(input)
+        return cast(Tensor, _WideBatchNorm.apply(input, self.weight, self.bias, *statistics, self.relu))
+
+    def is_wide(self, input: Map) -> bool:
+        """Whether the wide passes of this module are used for a map."""
+        return self._by_batch and _wide_passes_pay(input)
+
+    @torch.no_grad()
+    def statistics(self, input: Map) -> Statistics:
+        """Mean and inverse standard deviation of each channel of a map for which `is_wide`; running averages follow."""
+        mean, variance = _moments(_rows(input, together := _pixels_per_row(input)), together)
         if self.track_running_stats:
             self._follow(mean, variance, input.numel() // input.shape[1])
-        return y
+        return mean, torch.rsqrt(variance + self.eps)
 
     def extra_repr(self) -> str:
         """What `print` shows."""
         return super().extra_repr() + (", relu" if self.relu else "")
 
-    @torch.no_grad()
+    @property
+    def _by_batch(self) -> bool:
+        return self.training or not self.track_running_stats
+
     def _follow(self, mean: Tensor, variance: Tensor, n: int) -> None:
         momentum = cast(float, self.momentum)
         cast(Tensor, self.num_batches_tracked).add_(1)
@@ -86,44 +107,60 @@ class _WideBatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor, epsilon: float, relu: bool
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        together = _pixels_per_row(x)
-        rows = _rows(x, together)
-        mean, variance = _moments(rows, together)
-        inverse_std = torch.rsqrt(variance + epsilon)
-        scale = weight * inverse_std
-        y = torch.addcmul((bias - mean * scale).repeat(together), rows, scale.repeat(together))
-        y = _map(y.relu_() if relu else y, x.shape)
-        ctx.save_for_backward(x, weight, mean, inverse_std, y if relu else x)  # type: ignore[attr-defined]
-        ctx.together, ctx.relu = together, relu  # type: ignore[attr-defined]
-        ctx.mark_non_differentiable(mean, variance)  # type: ignore[attr-defined]
-        return y, mean, variance
+        ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, inverse_std: Tensor, relu: bool
+    ) -> Tensor:
+        y = normalise(x, weight, bias, (mean, inverse_std), relu=relu)
+        ctx.save_for_backward(x, weight, mean, inverse_std, *([y] if relu else []))  # type: ignore[attr-defined]
+        return y
 
     @staticmethod
     @once_differentiable
     def backward(
         ctx: FunctionCtx, *gradients: Tensor
-    ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
-        x, weight, mean, inverse_std, y = ctx.saved_tensors  # type: ignore[attr-defined]
-        together = ctx.together  # type: ignore[attr-defined]
-        rows, n = _rows(x, together), x.numel() // x.shape[1]
-        g = gradients[0].contiguous(memory_format=torch.channels_last)
-        if ctx.relu:  # type: ignore[attr-defined]
-            g = torch.ops.aten.threshold_backward(g, y, 0)
-        g_rows = _rows(g, together)
-        g_weight, g_bias = _gradient_sums(g_rows, rows, mean.repeat(together), inverse_std.repeat(together))
-        g_weight, g_bias = _channel_sum(g_weight, together), _channel_sum(g_bias, together)
-        # dx = weight * inverse_std * (g - mean(g) - normalised * mean(g * normalised))
-        scale = weight * inverse_std
-        slope = -scale * inverse_std * g_weight / n
-        offset = -scale * g_bias / n - slope * mean
-        dx = torch.addcmul(offset.repeat(together), rows, slope.repeat(together))
-        dx.addcmul_(g_rows, scale.repeat(together))
-        return _map(dx, x.shape), g_weight, g_bias, None, None
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None, None]:
+        x, weight, mean, inverse_std, *y = ctx.saved_tensors  # type: ignore[attr-defined]
+        return *normalise_backward(gradients[0], x, weight, (mean, inverse_std), *y), None, None, None
 
 
-def _moments(rows: Rows, together: int) -> tuple[Float[Tensor, " C"], Float[Tensor, " C"]]:
+def normalise(x: Map, weight: Channels, bias: Channels, statistics: Statistics, *, relu: bool) -> Map:
+    """The map with each channel normalised, scaled and shifted, then rectified or not, in wide passes."""
+    mean, inverse_std = statistics
+    together = _pixels_per_row(x)
+    scale = weight * inverse_std
+    y = torch.addcmul((bias - mean * scale).repeat(together), _rows(x, together), scale.repeat(together))
+    return _map(y.relu_() if relu else y, x.shape)
+
+
+def normalise_backward(
+    g: Map, x: Map, weight: Channels, statistics: Statistics, rectified: Map | None = None
+) -> tuple[Map, Channels, Channels]:
+    """Gradients of `normalise` into its map, weight and bias, where the statistics are those of the map itself.
+
+    Args:
+        g: Gradient of the result.
+        x: The map that was normalised.
+        weight: Of each channel.
+        statistics: Of `x`.
+        rectified: The result, where it was rectified.
+    """
+    mean, inverse_std = statistics
+    together, n = _pixels_per_row(x), x.numel() // x.shape[1]
+    g = g.contiguous(memory_format=torch.channels_last)
+    if rectified is not None:
+        g = torch.ops.aten.threshold_backward(g, rectified, 0)
+    rows, g_rows = _rows(x, together), _rows(g, together)
+    columns = _gradient_sums(g_rows, rows, mean.repeat(together), inverse_std.repeat(together))
+    g_weight, g_bias = (_channel_sum(sums, together) for sums in columns)
+    # dx = weight * inverse_std * (g - mean(g) - normalised * mean(g * normalised))
+    scale = weight * inverse_std
+    slope = -scale * inverse_std * g_weight / n
+    offset = -scale * g_bias / n - slope * mean
+    dx = torch.addcmul(offset.repeat(together), rows, slope.repeat(together))
+    dx.addcmul_(g_rows, scale.repeat(together))
+    return _map(dx, x.shape), g_weight, g_bias
+
+
+def _moments(rows: Rows, together: int) -> tuple[Channels, Channels]:
     """Mean and variance of each channel: those of the columns, and the variance between the columns' means."""
     means, variances = torch.batch_norm_update_stats(_as_map(rows), None, None, 0.0)
     means, variances = means.view(together, -1), variances.view(together, -1)
@@ -156,5 +193,5 @@ def _as_map(rows: Rows) -> Map:
     return rows.t()[None, ..., None]
 
 
-def _channel_sum(columns: Float[Tensor, " M"], together: int) -> Float[Tensor, " C"]:
+def _channel_sum(columns: Float[Tensor, " M"], together: int) -> Channels:
     return columns.view(together, -1).sum(0)
