@@ -28,7 +28,7 @@ from enas.spaces.macro.supernet import MacroSupernetConfig
 from enas.study.methods import choose_randomly, equal_samples, scored_architectures, search_settings
 from enas.study.report import Results
 from enas.study.settings import METHODS, StudySettings
-from enas.study.study import study
+from enas.study.study import plan, study
 from enas.study.truth import TableTruth, stored_seconds
 from enas.train.setup import TrainSettings
 
@@ -199,6 +199,24 @@ def test_trained_values_are_those_of_the_trainings_and_each_architecture_is_trai
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
     assert study(asked, tmp_path / "study", where, resume=True).choices == results.choices
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_without_probes_only_what_is_chosen_is_trained_and_the_plan_says_so(tmp_path: Path) -> None:
+    where = runtime(tmp_path / "cache")
+    few = replace(SEARCH, search=replace(SEARCH.search, probe_samples=0))
+    asked = settings(None, search=few, seeds=(0,), methods=("enas",))
+    results = study(asked, tmp_path / "study", where)
+    assert "plan: 1 searches and 1 trainings of what they choose\n" in shown(where)
+    assert len(list((tmp_path / "study" / "trained").iterdir())) == len(results.choices) == 1
+    assert results.correlations == ()
+
+
+def test_the_plan_counts_the_trainings(looked_up: tuple[Results, Path, StudySettings, str]) -> None:
+    _, out, _, text = looked_up
+    assert f"plan: 4 searches, true figures from {out.parent / 'table.json'}\n" in text
+    words = plan(settings(None, random=3))
+    assert words.startswith("plan: 4 searches and 4 trainings of what they choose, up to 96 trainings")
+    assert words.endswith("random search: 3 trainings a seed")
 
 
 # The budget.

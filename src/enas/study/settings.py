@@ -99,22 +99,28 @@ def check_settings(settings: StudySettings) -> None:
 
 
 def _add_own_flags(parser: Parser, space: Space) -> None:
-    parser.add_argument("--preset", help=f"{', '.join(space.presets)} (default: {space.default_preset})")
+    parser.add_argument(
+        "--preset", metavar="NAME", help=f"{', '.join(space.presets)} (default: {space.default_preset})"
+    )
     seeds, methods = _each(int, "a whole number"), _each(str, "a name")
     parser.add_argument(
-        "--seeds", nargs="+", action=_Joined, type=seeds, default=(0, 1, 2), help="of the searches (default: 0 1 2)"
-    )
+        "--seeds", nargs="+", action=_Joined, type=seeds, default=(0, 1, 2), metavar="N",
+        help="of the searches (default: 0 1 2)",
+    )  # fmt: skip
     parser.add_argument(
-        "--methods", nargs="+", action=_Joined, type=methods, default=METHODS, choices_of=METHODS,
+        "--methods", nargs="+", action=_Joined, type=methods, default=METHODS, choices_of=METHODS, metavar="NAME",
         help=f"what to compare (default: {','.join(METHODS)})",
     )  # fmt: skip
-    parser.add_argument("--table", type=Path, help="true figures, JSON or CSV (default: each architecture is trained)")
     parser.add_argument(
-        "--table-key", help="field or column of the table (default: accuracy, mean_acc or the only one)"
+        "--table", type=Path, metavar="FILE", help="true figures, JSON or CSV (default: each architecture is trained)"
     )
     parser.add_argument(
-        "--random", type=int, help="trainings of plain random search (default: what a search's seconds pay for)"
+        "--table-key", metavar="NAME", help="field or column of the table (default: accuracy, mean_acc or the only one)"
     )
+    parser.add_argument(
+        "--random", type=int, metavar="N",
+        help="trainings of plain random search (default: what a search's seconds pay for)",
+    )  # fmt: skip
 
 
 def _each(kind: Callable[[str], object], what: str) -> Callable[[str], tuple[object, ...]]:

@@ -44,6 +44,7 @@ def study(settings: StudySettings, out: Path, runtime: Runtime, *, resume: bool 
     with write_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     truth = _truth(settings, space, size, out, runtime, resume)
+    runtime.say(plan(settings))
     choices: list[Choice] = []
     correlations: list[Correlation] = []
     decoder = Decoder(space.name, space.steps(size), size)
@@ -71,6 +72,21 @@ def study(settings: StudySettings, out: Path, runtime: Runtime, *, resume: bool 
     show(results, runtime)
     runtime.say(f"written: {', '.join(map(str, [out / 'compare.json', *pictures]))}")
     return results
+
+
+def plan(settings: StudySettings) -> str:
+    """What will be run, in one line."""
+    searches = len(settings.seeds) * sum(method != "random" for method in settings.methods)
+    words = f"plan: {searches} searches"
+    if settings.table is not None:
+        return f"{words}, true figures from {settings.table}"
+    words += f" and {searches} trainings of what they choose"
+    if probes := 2 * searches * settings.search.search.probe_samples:
+        words += f", up to {probes} trainings for the rank correlation (--probe-samples 0: none)"
+    if "random" in settings.methods:
+        each = "as many as the seconds of a search pay for" if settings.random is None else settings.random
+        words += f", random search: {each} trainings a seed"
+    return words
 
 
 def _truth(

@@ -198,6 +198,7 @@ def train_epoch(state: Training, bar: Progress, interrupt: Interrupt) -> None:
         state.average.update()
         add_figures(state.sums, outcome.figures)
         state.carried = outcome.carried
+        del outcome  # or what is left of its graph would lie between the maps of the next one
         state.step += 1
         now = time.monotonic()
         state.spent, mark = state.spent + now - mark, now
