@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from enas.bounds import Bounds, Count, Decay, Natural, NotNegative, Positive, Seed, Share
 
+Precision = Literal["float32", "bfloat16"]
 OptimizerName = Literal["momentum", "sgd", "adam", "rmsprop"]
 """SGD with Nesterov momentum, plain SGD, Adam or RMSprop."""
 
@@ -111,6 +112,9 @@ class SearchConfig:
     """Weight decay of the shared weights: twice the factor of the sum of squares in the authors' loss."""
     decay_unsampled: bool = False
     """Whether weight decay and momentum also move weights that the sampled architecture does not use, as in the code."""
+    precision: Precision = "float32"
+    """What networks of images compute in; bfloat16: automatic mixed precision, where weights, gradients and the loss stay
+    float32, for GPUs and processors that are fast in it."""
     grad_clip: Positive | None = None
     """Largest norm of the whole gradient of the shared weights; None: off (in the code it has no effect on images)."""
     batch_norm: Literal["batch", "running"] = "batch"
@@ -238,6 +242,9 @@ class TrainConfig:
     """Nesterov momentum, for the optimizer "momentum"; 0: plain SGD."""
     weight_decay: NotNegative = 4e-4
     """Weight decay: twice the factor of the sum of squares in the authors' loss."""
+    precision: Precision = "float32"
+    """What networks of images compute in; bfloat16: automatic mixed precision, where weights, gradients and the loss stay
+    float32, for GPUs and processors that are fast in it."""
     grad_clip: Positive | None = None
     """Largest norm of the whole gradient; None: off."""
     average_trigger: Count | None = None

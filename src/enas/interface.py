@@ -9,6 +9,7 @@ from enas.data.images import ImageSpec
 from enas.data.text import TextSpec
 from enas.errors import RunError
 from enas.tasks.images import ImageTask
+from enas.tasks.mixed import MixedTask
 from enas.tasks.task import Task
 from enas.tasks.text import TextTask
 
@@ -64,6 +65,7 @@ def interface_of(task: Task, level: Level) -> Interface | None:
         task: The data.
         level: Of the data's settings: whether words or characters of a text are numbered.
     """
+    task = task.plain if isinstance(task, MixedTask) else task
     if isinstance(task, ImageTask):
         data, spec = task.data, task.spec
         return ImageInterface(spec.channels, spec.height, spec.width, data.mean, data.std, data.classes)

@@ -19,6 +19,7 @@ from enas.search.reinforce import check_update
 from enas.search.scoring import Decoder
 from enas.space import Space
 from enas.spaces import load
+from enas.tasks.mixed import in_precision
 from enas.tasks.task import Task
 
 
@@ -125,6 +126,7 @@ def build(
     steps = space.steps(size)
     check_sampling(settings.search, steps)
     task: Task = space.task.load(settings.data, settings.augment, cache=cache, device=device, progress=progress)
+    task = in_precision(task, settings.search.precision, device)
     task.steps("train", settings.search.batch_size)  # refused now rather than after the folder is made
     torch.manual_seed(settings.search.seed)
     running = settings.search.batch_norm == "running"

@@ -16,6 +16,7 @@ from enas.errors import RunError, UsageError
 from enas.flags import from_dict
 from enas.space import Space
 from enas.spaces import load
+from enas.tasks.mixed import in_precision
 from enas.tasks.task import Part, Task
 
 
@@ -110,6 +111,7 @@ def build(
     space = load(settings.space)
     encode(architecture, space.steps(architecture.size), where)
     task: Task = space.task.load(settings.data, settings.augment, cache=cache, device=device, progress=progress)
+    task = in_precision(task, settings.train.precision, device)
     task.steps(
         trained_part(settings.train), settings.train.batch_size
     )  # refused now rather than after the folder is made
