@@ -215,7 +215,7 @@ def test_the_plan_counts_the_trainings(looked_up: tuple[Results, Path, StudySett
     _, out, _, text = looked_up
     assert f"plan: 4 searches, true figures from {out.parent / 'table.json'}\n" in text
     words = plan(settings(None, random=3))
-    assert words.startswith("plan: 4 searches and 4 trainings of what they choose, up to 96 trainings")
+    assert words.startswith("plan: 4 searches and 4 trainings of what they choose, up to 36 trainings")
     assert words.endswith("random search: 3 trainings a seed")
 
 

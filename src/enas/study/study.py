@@ -81,7 +81,8 @@ def plan(settings: StudySettings) -> str:
     if settings.table is not None:
         return f"{words}, true figures from {settings.table}"
     words += f" and {searches} trainings of what they choose"
-    if probes := 2 * searches * settings.search.search.probe_samples:
+    kinds = 1 + ("enas" in settings.methods) * len(settings.seeds)  # uniform ones, and those of each seed's policy
+    if searches and (probes := kinds * settings.search.search.probe_samples):
         words += f", up to {probes} trainings for the rank correlation (--probe-samples 0: none)"
     if "random" in settings.methods:
         each = "as many as the seconds of a search pay for" if settings.random is None else settings.random
