@@ -32,10 +32,25 @@ def conv(channels: int, filters: int, kernel: int = 1, *, groups: int = 1, strid
     """A convolution without bias that keeps the size at stride 1; fan-in counts every input channel, as in the code."""
     if groups == channels == filters:
         layer: nn.Conv2d = DepthwiseConv(channels, kernel, stride=stride)
+    elif kernel == 1 and stride > 1:
+        layer = _PickingConv(channels, filters, 1, stride, groups=groups, bias=False)
     else:
         layer = nn.Conv2d(channels, filters, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
     he_normal(layer.weight, kernel * kernel * channels)
     return layer
+
+
+class _PickingConv(nn.Conv2d):
+    """A strided 1x1 convolution that picks its pixels first.
+
+    oneDNN's gradient of the strided one writes past its workspace where a map has fewer channels than a vector of the processor
+    has numbers (its issue 6035): wrong gradients, or the end of the process.
+    """
+
+    def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F h w"]:
+        """Convolve every pixel whose row and column are multiples of the stride."""
+        down, right = self.stride
+        return F.conv2d(input[..., ::down, ::right], self.weight, groups=self.groups)
 
 
 def batch_norm(filters: int, *, running: bool, epsilon: float = EPSILON, relu: bool = False) -> BatchNorm:
