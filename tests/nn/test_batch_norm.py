@@ -6,6 +6,8 @@ from torch import Tensor
 
 from enas.nn.blocks import batch_norm
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 FORMATS = [torch.contiguous_format, torch.channels_last]
 
 

@@ -10,6 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from enas.nn.blocks import Head, Pool, conv, he_normal, operation
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 CUT_VARIANCE = 0.7737413035499232
 """Variance of a standard normal distribution cut at -2 and 2: 1 - 4 phi(2) / (2 Phi(2) - 1)."""
 

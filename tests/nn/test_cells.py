@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from enas.nn.cells import AuxiliaryHead, Classifiers, RectifyOnce, Separable, drop_path_mask, drop_paths, fit, pointwise
 from enas.tasks.images import WithAuxiliary
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())

@@ -8,6 +8,8 @@ from torch import Tensor
 from enas.nn import depthwise
 from enas.nn.depthwise import DepthwiseConv
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 def channels_last(*shape: int, seed: int = 0) -> Tensor:
     x = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))

@@ -8,6 +8,8 @@ from torch import Tensor
 from enas.nn import norm
 from enas.nn.norm import BatchNorm
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 @pytest.fixture(autouse=True)
 def small_maps_too(monkeypatch: pytest.MonkeyPatch) -> None:

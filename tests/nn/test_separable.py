@@ -1,4 +1,4 @@
-"""Separable convolutions have the value and gradients of their parts and keep less for them."""
+"""Without kernels, separable convolutions have the value and gradients of their parts and keep less for them."""
 
 import pytest
 import torch
@@ -8,6 +8,8 @@ from torch import Tensor
 from enas.nn.depthwise import DepthwiseConv
 from enas.nn.norm import BatchNorm
 from enas.nn.separable import Pair, separable, separable_twice
+
+pytestmark = pytest.mark.usefixtures("without_kernels")
 
 
 def channels_last(*shape: int, seed: int = 0) -> Tensor:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.nn.blocks import FactorisedReduction, Head, batch_norm, conv, he_normal
-from enas.nn.separable import separable_twice
+from enas.nn.separable import separable_units
 from enas.tasks.images import WithAuxiliary
 
 AUXILIARY = (128, 768)
@@ -38,7 +38,7 @@ class Separable(nn.Module):
     def forward(self, rectified: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F h w"]:
         """Convolve a map that has no negative values."""
         first, second = (self.depthwise1, self.pointwise1), (self.depthwise2, self.pointwise2)
-        return self.norm2(separable_twice(rectified, first, self.norm1, second))
+        return separable_units(rectified, first, self.norm1, second, self.norm2)
 
 
 def fit(channels: int, filters: int, *, halve: bool, running: bool) -> nn.Module:

@@ -1,9 +1,10 @@
 """Depthwise convolution whose gradients are fast on processors in channels-last memory format.
 
 PyTorch's gradient of a 5x5 kernel takes a general way there that is many times slower than the one for kernels of at most three
-columns, and the gradient of the input has a slower kernel than the convolution itself. So here the gradient of five columns is
-put together from two gradients of three, and that of the input is a convolution with the kernel turned around
-(`docs/performance.md`). Results differ from PyTorch's by rounding only.
+columns, and the gradient of the input has a slower kernel than the convolution itself. So here the gradient of the kernels is
+the package's own (`native`), or where that is not to be had, that of five columns is put together from two gradients of three;
+and that of the input is a convolution with the kernel turned around (`docs/performance.md`). Results differ from PyTorch's by
+rounding only.
 """
 
 from typing import cast
@@ -13,6 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
+
+from enas.nn import native
 
 PART = 2**19
 """Numbers of a map that are shifted at once: a copy that stays in the processor's cache."""
@@ -70,6 +73,8 @@ def weight_gradient(g: Map, x: Map, weight: Kernels) -> Kernels:
         x: The map that was convolved.
         weight: The kernels, for their size.
     """
+    if weight.shape[-1] in (3, 5, 7) and native.fits(x):
+        return native.depthwise_kernels(g, x, weight)
     if weight.shape[-1] != 5:
         return _gradient_of(g, x, weight, columns=weight.shape[-1] // 2)
     total = torch.zeros_like(weight)

@@ -1,9 +1,9 @@
 """Batch norm with ReLU, fast on processors in channels-last memory format.
 
-PyTorch's own channels-last batch norm is slow where the channels do not fill the processor's vectors. This one lays many
-pixels side by side, as if they were more channels, for the same kernels: sums of these wide columns are put together to those
-of the channels, and what is done with each number is one long pass (`docs/performance.md`). Results differ from PyTorch's by
-rounding only.
+It is computed by the package's own kernels (`native`). Where they are not to be had, PyTorch's serve, which are slow in this
+format where the channels do not fill the processor's vectors: then many pixels are laid side by side, as if they were more
+channels; sums of these wide columns are put together to those of the channels, and what is done with each number is one long
+pass (`docs/performance.md`). Results differ from PyTorch's by rounding only.
 """
 
 from typing import cast
@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
+
+from enas.nn import native
 
 VECTOR = 16
 """Float32 numbers in the widest vector of a processor; PyTorch's own batch norm is fast for multiples of it."""
@@ -52,9 +54,11 @@ class BatchNorm(nn.BatchNorm2d):
             statistics: What `self.statistics` said of it; None: computed here.
         """
         if statistics is None:
-            if self._by_batch and input.numel() == input.shape[1]:  # each channel is its own mean; PyTorch refuses it
+            if self.by_batch and input.numel() == input.shape[1]:  # each channel is its own mean; PyTorch refuses it
                 y = (input - input) * self.weight[:, None, None] + self.bias[:, None, None]
                 return F.relu(y) if self.relu else y
+            if self.by_batch and native.fits(input):
+                return cast(Tensor, _NativeBatchNorm.apply(input, self.weight, self.bias, self))
             if not self.is_wide(input):
                 y = super().forward(input)
                 return F.relu(y, inplace=True) if self.relu else y
@@ -63,29 +67,51 @@ class BatchNorm(nn.BatchNorm2d):
 
     def is_wide(self, input: Map) -> bool:
         """Whether the wide passes of this module are used for a map."""
-        return self._by_batch and _wide_passes_pay(input)
+        return self.by_batch and _wide_passes_pay(input)
 
     @torch.no_grad()
     def statistics(self, input: Map) -> Statistics:
         """Mean and inverse standard deviation of each channel of a map for which `is_wide`; running averages follow."""
         mean, variance = _moments(_rows(input, together := _pixels_per_row(input)), together)
-        if self.track_running_stats:
-            self._follow(mean, variance, input.numel() // input.shape[1])
+        self.follow(mean, variance, input.numel() // input.shape[1])
         return mean, torch.rsqrt(variance + self.eps)
+
+    @torch.no_grad()
+    def follow(self, mean: Channels, variance: Channels, n: int) -> None:
+        """Let the running averages, if there are any, follow the statistics of a map with `n` numbers in a channel."""
+        if self.track_running_stats:
+            momentum = cast(float, self.momentum)
+            cast(Tensor, self.num_batches_tracked).add_(1)
+            cast(Tensor, self.running_mean).lerp_(mean, momentum)
+            cast(Tensor, self.running_var).lerp_(variance * (n / max(n - 1, 1)), momentum)
 
     def extra_repr(self) -> str:
         """What `print` shows."""
         return super().extra_repr() + (", relu" if self.relu else "")
 
     @property
-    def _by_batch(self) -> bool:
+    def by_batch(self) -> bool:
+        """Whether the batch is normalised by itself, and not by running averages."""
         return self.training or not self.track_running_stats
 
-    def _follow(self, mean: Tensor, variance: Tensor, n: int) -> None:
-        momentum = cast(float, self.momentum)
-        cast(Tensor, self.num_batches_tracked).add_(1)
-        cast(Tensor, self.running_mean).lerp_(mean, momentum)
-        cast(Tensor, self.running_var).lerp_(variance * (n / max(n - 1, 1)), momentum)
+
+class _NativeBatchNorm(torch.autograd.Function):
+    """Saves its input alone: the gradient of ReLU is computed from it."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor, norm: BatchNorm) -> Tensor:
+        y, (mean, variance, inverse_std) = native.norm(x, weight, bias, norm.eps, relu=norm.relu)
+        norm.follow(mean, variance, x.numel() // x.shape[1])
+        ctx.save_for_backward(x, weight, bias, mean, inverse_std)
+        ctx.relu = norm.relu  # type: ignore[attr-defined]
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        x, *norm = ctx.saved_tensors  # type: ignore[attr-defined]
+        g = gradients[0].contiguous(memory_format=torch.channels_last)
+        return *native.norm_backward(g, x, (norm[0], norm[1], norm[2], norm[3]), relu=ctx.relu), None  # type: ignore[attr-defined]
 
 
 def _wide_passes_pay(x: Tensor) -> bool:

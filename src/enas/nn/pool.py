@@ -6,6 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from enas.nn import native
+
 Map = Float[Tensor, "B C H W"]
 Half = Float[Tensor, "B C h w"]
 
@@ -39,14 +41,31 @@ class _AveragePool(torch.autograd.Function):
 def max_pool(x: Map) -> Map:
     """3x3 maximum of stride 1 that keeps the size.
 
-    Without gradients, on a processor, it is a maximum along the rows and then one along the columns, which is one and a half to
-    three times faster than PyTorch's pooling (`docs/performance.md`); the numbers are the same. With gradients PyTorch's own
-    is used, as where each maximum was must be kept then.
+    On a processor it is one of the package's kernels (`native`). Where they are not to be had, it is PyTorch's own, which keeps
+    the place of each maximum; or without gradients a maximum along the rows and then one along the columns, which is one and a
+    half to three times faster (`docs/performance.md`). The numbers are the same.
     """
+    needs_places = torch.is_grad_enabled() and x.requires_grad
+    if native.fits(x):
+        return _MaxPool.apply(x) if needs_places else native.max_pool(x)
     on_processor = x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
-    if on_processor and not (torch.is_grad_enabled() and x.requires_grad) and not torch.compiler.is_compiling():
+    if on_processor and not needs_places and not torch.compiler.is_compiling():
         return _max_of_columns_of_rows(x)
     return F.max_pool2d(x, 3, stride=1, padding=1)
+
+
+class _MaxPool(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+        y, places = native.max_pool_with_places(x)
+        ctx.save_for_backward(places)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
+        (places,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        return native.max_pool_backward(gradients[0].contiguous(memory_format=torch.channels_last), places)
 
 
 def _max_of_columns_of_rows(x: Tensor) -> Tensor:
@@ -84,6 +103,8 @@ def halves(x: Map) -> tuple[Half, Half]:
 class _Halves(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> tuple[Tensor, Tensor]:
+        if native.fits(x):
+            return native.halves(x)
         layout = _layout(x)
         return x[:, :, ::2, ::2].contiguous(memory_format=layout), x[:, :, 1::2, 1::2].contiguous(memory_format=layout)
 
@@ -91,6 +112,8 @@ class _Halves(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
         even, odd = gradients
+        if native.fits(even) and native.fits(odd):
+            return native.halves_backward(even, odd)
         batch, channels, height, width = even.shape
         dx = torch.empty(
             (batch, channels, 2 * height, 2 * width), dtype=even.dtype, device=even.device, memory_format=_layout(even)

@@ -1,7 +1,9 @@
-"""Depthwise separable convolutions that keep little for their gradient.
+"""Depthwise separable convolutions with batch norm, two in a row, that keep little for their gradient.
 
-Of two in a row, only the map that they read is kept, where the batch norm between them is the fast one; the maps inside are
-computed again on the way back, which takes little time and a third off the memory of a micro search (`docs/performance.md`).
+With the package's kernels (`native`) an image's way through a depthwise convolution, a 1x1 convolution and the batch norms
+around them is made in the processor's cache; kept are the map that is read and the results of the 1x1 convolutions. Without
+them only the map that is read is kept, where the batch norm in the middle is the fast one; the maps inside are computed again
+on the way back, which takes little time and a third off the memory of a micro search (`docs/performance.md`).
 """
 
 from typing import cast
@@ -12,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from enas.nn import native
 from enas.nn.depthwise import Kernels, Map, gradient_is_slow, same_size, weight_gradient
 from enas.nn.norm import BatchNorm, normalise, normalise_backward
 
@@ -19,6 +22,25 @@ Result = Float[Tensor, "B F h w"]
 Weights = Float[Tensor, "F C 1 1"]
 Pair = tuple[nn.Conv2d, nn.Conv2d]
 """A depthwise convolution and the 1x1 convolution of its result."""
+SIZES = (3, 5, 7)
+"""Of the windows that the kernels in C know."""
+
+
+def separable_units(x: Map, first: Pair, norm1: BatchNorm, second: Pair, norm2: BatchNorm) -> Result:
+    """Two units of a separable convolution and a batch norm.
+
+    Args:
+        x: The map.
+        first: Makes as many channels as it reads.
+        norm1: Of the first's result; with ReLU.
+        second: Reads the normalised map.
+        norm2: Of the second's result; without ReLU.
+    """
+    known = all(layer.stride == (1, 1) and layer.kernel_size[0] in SIZES for layer in (first[0], second[0]))
+    if known and norm1.by_batch and norm2.by_batch and native.fits(x) and x.numel() > x.shape[1]:
+        weights = [layer.weight for layer in (*first, norm1, *second, norm2)]
+        return cast(Tensor, _SeparableUnits.apply(x, *weights, norm1.bias, norm2.bias, norm1, norm2))
+    return norm2(separable_twice(x, first, norm1, second))
 
 
 def separable(x: Map, pair: Pair) -> Result:
@@ -43,6 +65,44 @@ def separable_twice(x: Map, first: Pair, norm: BatchNorm, second: Pair) -> Resul
         return separable(norm(separable(x, first)), second)
     weights = [layer.weight for layer in (*first, norm, *second)]
     return cast(Tensor, _SeparableTwice.apply(x, *weights, norm.bias, first, norm, second))
+
+
+class _SeparableUnits(torch.autograd.Function):
+    """Letters: k kernels, w weights of the 1x1 convolution, y its result, s scale and b shift of the batch norm after it."""
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        x: Tensor,
+        k1: Tensor,
+        w1: Tensor,
+        s1: Tensor,
+        k2: Tensor,
+        w2: Tensor,
+        s2: Tensor,
+        b1: Tensor,
+        b2: Tensor,
+        norm1: BatchNorm,
+        norm2: BatchNorm,
+    ) -> Tensor:
+        y1, (mean1, variance1, std1) = native.separable(x, None, k1, w1, norm1.eps)
+        y2, (mean2, variance2, std2) = native.separable(y1, (s1, b1, mean1, std1), k2, w2, norm2.eps)
+        n = y1.numel() // y1.shape[1]
+        norm1.follow(mean1, variance1, n)
+        norm2.follow(mean2, variance2, n)
+        ctx.save_for_backward(x, k1, w1, y1, s1, b1, mean1, std1, k2, w2, y2, s2, b2, mean2, std2)
+        return native.normalise(y2, (s2, b2, mean2, std2), relu=False)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, k1, w1, y1, s1, b1, mean1, std1, k2, w2, y2, s2, b2, mean2, std2 = ctx.saved_tensors  # type: ignore[attr-defined]
+        norm1, norm2 = (s1, b1, mean1, std1), (s2, b2, mean2, std2)
+        g = gradients[0].contiguous(memory_format=torch.channels_last)
+        d_norm2 = native.norm_sums(g, y2, norm2, relu=False)
+        g, d_k2, d_w2, d_norm1 = native.separable_backward(g, y2, norm2, d_norm2, y1, norm1, k2, w2, relu=False)
+        g, d_k1, d_w1, _ = native.separable_backward(g, y1, norm1, d_norm1, x, None, k1, w1, relu=True)
+        return g, d_k1, d_w1, d_norm1[0], d_k2, d_w2, d_norm2[0], d_norm1[1], d_norm2[1], None, None
 
 
 class _Separable(torch.autograd.Function):

@@ -1,0 +1,114 @@
+/* Max pooling, 3x3 with stride 1, and picking of pixels, of maps in channels-last memory format; where each maximum was is one
+   byte a number. */
+#include <omp.h>
+
+#include "vector.h"
+
+typedef struct {
+    long height, line, channels, stride;
+} Shape;
+
+/* The largest of nine numbers, the first where several are, and its place among the nine. What is no number wins. */
+static inline void largest(const float *x, Shape s, vec *most, ivec *place) {
+    *most = splat(-INFINITY);
+    *place = (ivec){0} + 4;
+    for (int tap = 0; tap < 9; tap++) {
+        vec value = load(x + tap / 3 * s.stride + tap % 3 * s.channels);
+        ivec larger = (value > *most) | (value != value);
+        *most = choose(larger, value, *most);
+        *place = (ivec)choose(larger, (vec)((ivec){0} + tap), (vec)*place);
+    }
+}
+
+static void pool_image(const float *framed, float *y, uint8_t *places, float *row, uint8_t *place_row, Shape s) {
+    for (long h = 0; h < s.height; h++) {
+        for (long t = 0; t < s.line; t += LANES) {
+            vec most;
+            ivec place;
+            largest(framed + h * s.stride + t, s, &most, &place);
+            store(row + t, most);
+            if (places) *(bytes *)(place_row + t) = __builtin_convertvector(place, bytes);
+        }
+        memcpy(y + h * s.line, row, s.line * sizeof(float));
+        if (places) memcpy(places + h * s.line, place_row, s.line);
+    }
+}
+
+/* y = maxima of x; places may be NULL. */
+void enas_max_pool(const float *x, long images, long height, long width, long channels, float *y, uint8_t *places,
+                   long threads) {
+    Shape s = {height, width * channels, channels, (width + 2) * channels};
+    long size = height * s.line, framed_size = (height + 2) * s.stride + LANES;
+#pragma omp parallel num_threads((int)threads)
+    {
+        float *framed = floats(framed_size), *row = floats(round_up(s.line, LANES));
+        uint8_t *place_row = malloc((size_t)round_up(s.line, LANES));
+        for (long k = 0; k < framed_size; k++) framed[k] = -INFINITY;
+        long begin, end;
+        share(images, omp_get_thread_num(), omp_get_num_threads(), &begin, &end);
+        for (long image = begin; image < end; image++) {
+            for (long h = 0; h < height; h++)
+                memcpy(framed + (h + 1) * s.stride + channels, x + image * size + h * s.line, s.line * sizeof(float));
+            pool_image(framed, y + image * size, places ? places + image * size : NULL, row, place_row, s);
+        }
+        free(framed);
+        free(row);
+        free(place_row);
+    }
+}
+
+/* dx of an image: each number of g goes to where its maximum was. Each number of dx looks at the nine windows that it lies in. */
+static void scatter_image(const float *g, const uint8_t *places, float *dx, Shape s) {
+    for (long h = 0; h < s.height; h++) {
+        float *row = dx + h * s.line;
+        for (int tap = 0; tap < 9; tap++) { /* the window's middle; this number is at place 8 - tap of it */
+            long at = (h + tap / 3) * s.stride + tap % 3 * s.channels;
+            const float *from = g + at;
+            const uint8_t *place = places + at, wanted = (uint8_t)(8 - tap);
+            if (tap == 0) memset(row, 0, s.line * sizeof(float));
+#pragma omp simd
+            for (long t = 0; t < s.line; t++) row[t] += place[t] == wanted ? from[t] : 0;
+        }
+    }
+}
+
+void enas_max_pool_backward(const float *g, const uint8_t *places, long images, long height, long width, long channels,
+                            float *dx, long threads) {
+    Shape s = {height, width * channels, channels, (width + 2) * channels};
+    long size = height * s.line, framed_size = (height + 2) * s.stride;
+#pragma omp parallel num_threads((int)threads)
+    {
+        float *framed = floats(framed_size);
+        uint8_t *framed_places = malloc((size_t)framed_size);
+        memset(framed, 0, framed_size * sizeof(float));
+        memset(framed_places, 255, framed_size);
+        long begin, end;
+        share(images, omp_get_thread_num(), omp_get_num_threads(), &begin, &end);
+        for (long image = begin; image < end; image++) {
+            for (long h = 0; h < height; h++) {
+                long to = (h + 1) * s.stride + channels, from = image * size + h * s.line;
+                memcpy(framed + to, g + from, s.line * sizeof(float));
+                memcpy(framed_places + to, places + from, s.line);
+            }
+            scatter_image(framed, framed_places, dx + image * size, s);
+        }
+        free(framed);
+        free(framed_places);
+    }
+}
+
+/* The pixels of even row and column, and those of odd row and column, or back: where `back`, x is made of the two, with zeros
+   elsewhere. Height and width of x are even. */
+void enas_halves(float *x, long images, long height, long width, long channels, float *even, float *odd, long back,
+                 long threads) {
+    long rows = images * height, line = width * channels, pixel = channels * (long)sizeof(float);
+#pragma omp parallel for num_threads((int)threads)
+    for (long r = 0; r < rows; r++) {
+        float *whole = x + r * line + r % 2 * channels, *half = (r % 2 ? odd : even) + r / 2 * (line / 2);
+        if (back) memset(x + r * line, 0, line * sizeof(float));
+        for (long w = 0; w < width / 2; w++, whole += 2 * channels, half += channels) {
+            if (back) memcpy(whole, half, pixel);
+            else memcpy(half, whole, pixel);
+        }
+    }
+}

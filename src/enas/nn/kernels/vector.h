@@ -1,0 +1,49 @@
+/* What all kernels share: vectors of sixteen numbers, and how work is divided. */
+#ifndef ENAS_VECTOR_H
+#define ENAS_VECTOR_H
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LANES = 16 };
+
+/* Sixteen numbers; on a processor with narrower vectors the compiler takes several registers for them. */
+typedef float vec __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint8_t bytes __attribute__((vector_size(16), aligned(1), may_alias));
+
+static inline vec load(const float *p) { return *(const vec *)p; }
+static inline void store(float *p, vec v) { *(vec *)p = v; }
+static inline vec splat(float a) { return (vec){0} + a; }
+
+/* yes where the mask is set, no elsewhere */
+static inline vec choose(ivec mask, vec yes, vec no) { return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask)); }
+
+/* Zero where negative; what is no number stays. */
+static inline float rectify(float v) { return v < 0 ? 0 : v; }
+static inline vec rectify_vec(vec v) { return choose(v < 0, splat(0), v); }
+
+static inline long round_up(long n, long to) { return (n + to - 1) / to * to; }
+static inline long smaller(long a, long b) { return a < b ? a : b; }
+
+/* The share [*begin, *end) that one of several workers has of n pieces. */
+static inline void share(long n, long worker, long workers, long *begin, long *end) {
+    *begin = n * worker / workers;
+    *end = n * (worker + 1) / workers;
+}
+
+static inline float *floats(long n) {
+    void *memory = NULL;
+    if (posix_memalign(&memory, 64, (size_t)(n + LANES) * sizeof(float))) abort();
+    return memory;
+}
+
+static inline float *zeros(long n) {
+    float *memory = floats(n);
+    memset(memory, 0, (size_t)(n + LANES) * sizeof(float));
+    return memory;
+}
+
+#endif

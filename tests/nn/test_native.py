@@ -1,0 +1,233 @@
+"""The kernels in C agree with formulas in double precision for every odd size, and a missing compiler is no obstacle."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from enas.nn import native
+from enas.nn.cells import Separable
+from enas.nn.separable import separable_units
+
+if native.library() is None:
+    pytest.skip("no C compiler here", allow_module_level=True)
+
+# Fewer channels than a vector, a whole vector, one more; one pixel, rows shorter than a window; one image, more than threads.
+SHAPES = [
+    (3, 5, 7, 6),
+    (2, 16, 4, 4),
+    (5, 17, 3, 2),
+    (4, 20, 8, 8),
+    (1, 36, 1, 9),
+    (3, 48, 5, 5),
+    (2, 1, 6, 6),
+    (9, 3, 1, 1),
+]
+
+
+@pytest.fixture(autouse=True, params=[1, 2, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+def channels_last(*shape: int, seed: int = 0) -> Tensor:
+    x = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def close(mine: Tensor, exact: Tensor, tolerance: float = 2e-5) -> None:
+    """Within rounding of sums as large as the largest number."""
+    torch.testing.assert_close(
+        mine.double(), exact, rtol=1e-4, atol=tolerance * (1 + float(exact.detach().abs().max()))
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_statistics_of_a_map_far_from_zero(shape: tuple[int, ...]) -> None:
+    x, ones = channels_last(*shape) + 1000, torch.ones(shape[1])
+    _, (mean, variance, inverse_std) = native.norm(x, ones, ones, 1e-3, relu=False)
+    exact = x.double().mean((0, 2, 3)), x.double().var((0, 2, 3), unbiased=False)
+    torch.testing.assert_close(mean.double(), exact[0], rtol=1e-6, atol=0)
+    torch.testing.assert_close(variance.double(), exact[1], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(inverse_std.double(), (variance.double() + 1e-3).rsqrt(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradient_of_depthwise_kernels(shape: tuple[int, ...], kernel: int) -> None:
+    x, g, kernels = channels_last(*shape), channels_last(*shape, seed=1), torch.zeros(shape[1], 1, kernel, kernel)
+    exact = kernels.double().requires_grad_()
+    y = F.conv2d(x.double(), exact, padding=kernel // 2, groups=shape[1])
+    close(native.depthwise_kernels(g, x, kernels), torch.autograd.grad(y, exact, g.double())[0])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_max_pool_gives_the_gradient_to_the_first_of_equal_numbers(shape: tuple[int, ...]) -> None:
+    x, g = channels_last(*shape).round_().requires_grad_(), channels_last(*shape, seed=1).round_()
+    expected = F.max_pool2d(x, 3, stride=1, padding=1)
+    y, places = native.max_pool_with_places(x.detach())
+    assert torch.equal(y, expected)
+    assert torch.equal(native.max_pool(x.detach()), expected)
+    assert torch.equal(native.max_pool_backward(g, places), torch.autograd.grad(expected, x, g)[0])
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 6, 4), (1, 16, 2, 2), (2, 17, 4, 10)])
+def test_halves_and_back(shape: tuple[int, ...]) -> None:
+    x = channels_last(*shape)
+    even, odd = native.halves(x)
+    assert torch.equal(even, x[:, :, ::2, ::2])
+    assert torch.equal(odd, x[:, :, 1::2, 1::2])
+    expected = torch.zeros(shape)
+    expected[:, :, ::2, ::2], expected[:, :, 1::2, 1::2] = even, odd
+    assert torch.equal(native.halves_backward(even, odd), expected)
+
+
+def exactly(block: Separable, x: Tensor, parameters: list[Tensor]) -> Tensor:
+    """Two units in double precision, from PyTorch's own layers."""
+    k1, w1, s1, b1, k2, w2, s2, b2 = parameters
+    for k, w, s, b, relu in ((k1, w1, s1, b1, True), (k2, w2, s2, b2, False)):
+        x = F.conv2d(F.conv2d(x, k, padding=k.shape[-1] // 2, groups=len(k)), w)
+        x = F.batch_norm(x, None, None, s, b, training=True, eps=block.norm1.eps)
+        x = x.relu() if relu else x
+    return x
+
+
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape[0] * shape[2] * shape[3] > 9])
+def test_separable_units_have_the_value_and_gradients_of_their_layers(shape: tuple[int, ...], kernel: int) -> None:
+    torch.manual_seed(0)
+    block = Separable(shape[1], kernel, running=True).to(memory_format=torch.channels_last)
+    for norm in (block.norm1, block.norm2):
+        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+        torch.nn.init.uniform_(norm.bias, 1.0, 2.0)  # few numbers near zero, where rounding decides what ReLU does
+    inputs = [channels_last(*shape).requires_grad_(), *block.parameters()]
+    exact = [value.detach().double().requires_grad_() for value in inputs]
+    y, expected = block(inputs[0]), exactly(block, exact[0], exact[1:])
+    assert type(y.grad_fn).__name__ == "_SeparableUnitsBackward"
+    close(y, expected, 1e-4)
+    g = channels_last(*shape, seed=1)
+    wanted = torch.autograd.grad(expected, exact, g.double())
+    for mine, want in zip(torch.autograd.grad(y, inputs, g), wanted, strict=True):
+        close(mine, want, 1e-3)
+    plain = torch.nn.BatchNorm2d(shape[1])
+    plain(F.conv2d(F.conv2d(inputs[0], inputs[1], padding=kernel // 2, groups=shape[1]), inputs[2]))
+    torch.testing.assert_close(block.norm1.running_mean, plain.running_mean, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(block.norm1.running_var, plain.running_var, rtol=1e-4, atol=1e-5)
+    assert block.norm1.num_batches_tracked == block.norm2.num_batches_tracked == 1
+
+
+def test_separable_units_may_change_the_number_of_channels() -> None:
+    torch.manual_seed(0)
+    block = Separable(5, 3, running=False)
+    block.pointwise2, block.norm2 = (
+        torch.nn.Conv2d(5, 21, 1, bias=False),
+        type(block.norm2)(21, epsilon=1e-5, running=False),
+    )
+    inputs = [channels_last(3, 5, 6, 4).requires_grad_(), *block.parameters()]
+    exact = [value.detach().double().requires_grad_() for value in inputs]
+    first, second = (block.depthwise1, block.pointwise1), (block.depthwise2, block.pointwise2)
+    y = separable_units(inputs[0], first, block.norm1, second, block.norm2)
+    expected = exactly(block, exact[0], exact[1:])
+    close(y, expected, 1e-4)
+    g = channels_last(3, 21, 6, 4, seed=1)
+    for mine, want in zip(
+        torch.autograd.grad(y, inputs, g), torch.autograd.grad(expected, exact, g.double()), strict=True
+    ):
+        close(mine, want, 1e-3)
+
+
+def test_what_is_no_number_shows() -> None:
+    block = Separable(4, 3, running=False)
+    x = channels_last(2, 4, 5, 5)
+    x[1, 2, 3, 4] = float("nan")
+    first, second = (block.depthwise1, block.pointwise1), (block.depthwise2, block.pointwise2)
+    assert separable_units(x, first, block.norm1, second, block.norm2).isnan().all()
+    assert block.norm1(x)[:, 2].isnan().all()
+    assert not block.norm1(x)[:, 0].isnan().any()
+
+
+def test_the_same_numbers_come_out_every_time() -> None:
+    block, x = Separable(20, 5, running=False), channels_last(8, 20, 9, 9).requires_grad_()
+    g = channels_last(8, 20, 9, 9, seed=1)
+    runs = [torch.autograd.grad(block(x), [x, *block.parameters()], g) for _ in range(2)]
+    assert all(torch.equal(first, again) for first, again in zip(*runs, strict=True))
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+PRINT = "import logging; logging.basicConfig(); from enas.nn import native; print(native.library() is not None)"
+
+
+class TestLoading:
+    @pytest.fixture(autouse=True)
+    def threads(self) -> None:
+        """How the library is found does not depend on them."""
+
+    def test_compiled_once_and_shared_by_processes(self, tmp_path: Path) -> None:
+        assert run(PRINT, XDG_CACHE_HOME=str(tmp_path)).stdout == "True\n"
+        (made,) = (tmp_path / "enas").iterdir()
+        written = made.stat().st_mtime_ns
+        assert run(PRINT, XDG_CACHE_HOME=str(tmp_path), CC="cc").stdout == "True\n"
+        assert [path.stat().st_mtime_ns for path in (tmp_path / "enas").iterdir()] == [written]
+
+    def test_one_openmp_serves_pytorch_and_the_kernels(self) -> None:
+        code = "from enas.nn import native; native.library(); print(open('/proc/self/maps').read())"
+        if not Path("/proc/self/maps").exists():
+            pytest.skip("only where the system lists what is loaded")
+        maps = run(code).stdout.splitlines()
+        assert len({line.split()[-1] for line in maps if "gomp" in line or "iomp" in line}) == 1
+
+    @pytest.mark.parametrize("value", ["off", "0", "No"])
+    def test_the_switch(self, value: str) -> None:
+        done = run(PRINT, ENAS_KERNELS=value)
+        assert (done.stdout, done.stderr) == ("False\n", "")
+
+    def test_no_compiler_is_said_in_one_line(self, tmp_path: Path) -> None:
+        done = run(PRINT, CC="no-such-compiler", XDG_CACHE_HOME=str(tmp_path))
+        assert done.stdout == "False\n"
+        assert len(done.stderr.splitlines()) == 1
+        assert "no C compiler" in done.stderr
+
+    def test_a_compiler_that_fails_is_said_in_one_line(self, tmp_path: Path) -> None:
+        compiler = tmp_path / "cc"
+        compiler.write_text(
+            '#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "error: no such flag" >&2\necho more >&2\nexit 1\n'
+        )
+        compiler.chmod(0o755)
+        done = run(PRINT, CC=str(compiler), XDG_CACHE_HOME=str(tmp_path))
+        assert done.stdout == "False\n"
+        assert len(done.stderr.splitlines()) == 1
+        assert "error: no flag" in done.stderr
+        assert list((tmp_path / "enas").iterdir()) == []
+
+    def test_a_damaged_file_is_said_in_one_line(self, tmp_path: Path) -> None:
+        run(PRINT, XDG_CACHE_HOME=str(tmp_path))
+        (made,) = (tmp_path / "enas").iterdir()
+        made.write_bytes(b"damaged")
+        done = run(PRINT, XDG_CACHE_HOME=str(tmp_path))
+        assert done.stdout == "False\n"
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_maps_of_other_kinds_are_left_to_pytorch(caplog: pytest.LogCaptureFixture) -> None:
+    x = channels_last(2, 3, 4, 4)
+    assert native.fits(x)
+    for other in (x.double(), x.contiguous(), x.to("meta"), x[:, :, ::2], x[:0], x[0]):
+        assert not native.fits(other)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not native.fits(x)
+    assert caplog.record_tuples == [] or caplog.records[0].levelno < logging.WARNING
