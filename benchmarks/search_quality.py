@@ -46,6 +46,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "not-normalised": {"normalise_advantage": False},
     "wide-policy": {"controller.tanh_constant": 2.5},
     "reuse": {"policy_updates": 3},
+    "entropy-schedule": {"entropy_weight": 0.03, "entropy_weight_end": 0.0},
     "one-stage": {"derive_stages": 1, "derive_samples": 100, "derive_examples": 2000},
     "shared-random": {},
 }

@@ -64,8 +64,10 @@ def rows() -> dict[str, Method]:
     found["10 samples, 4 steps each, clip 0.5"] = policy(
         tabular, controller_samples=10, policy_updates=4, policy_clip=0.5
     )
-    for weight in (0.0, 1e-2):
+    for weight in (0.0, 1e-2, 3e-2, 1e-1):
         found[f"entropy weight {weight:g}"] = policy(tabular, entropy_weight=weight)
+    for weight, end in ((1e-2, 0.0), (3e-2, 0.0), (1e-1, 0.0), (0.0, 3e-2), (0.0, 1e-1)):
+        found[f"entropy weight {weight:g} to {end:g}"] = policy(tabular, entropy_weight=weight, entropy_weight_end=end)
     found["Adam's epsilon 1e-3"] = policy(tabular, controller_epsilon=1e-3)
     found["Adam's beta1 0.9"] = policy(tabular, controller_beta1=0.9)
     found["Adam's beta2 0.99"] = policy(tabular, controller_beta2=0.99)

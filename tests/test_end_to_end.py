@@ -192,7 +192,8 @@ def test_settings_of_a_training_that_cannot_be_get_one_line(
     "flags",
     ["--controller-lr -1", "--controller-epsilon 0", "--controller-beta1 1", "--temperature 0", "--tanh-constant 0",
      "--op-tanh-reduce 0", "--skip-target 0", "--skip-target 1", "--hidden 0", "--init-range -1", "--layers 0",
-     "--entropy-weight -1", "--baseline-decay 5", "--controller-steps -1", "--derive-samples 0"],
+     "--entropy-weight -1", "--entropy-weight-end -1", "--baseline-decay 5", "--controller-steps -1",
+     "--derive-samples 0"],
 )  # fmt: skip
 def test_settings_of_a_search_that_cannot_be_get_one_line(
     flags: str, tmp_path: Path, cache: list[str], capfd: pytest.CaptureFixture[str]

@@ -161,6 +161,9 @@ class SearchConfig:
     """Largest norm of the whole gradient of the controller; None: off."""
     entropy_weight: NotNegative = 1e-4
     """Weight of the policy's entropy in the reward."""
+    entropy_weight_end: NotNegative | None = None
+    """What this weight falls or rises to in equal parts, from the first update of the controller to the last one of all epochs;
+    with a table of accuracies until all queries are made. None: it stays as it is."""
     baseline: Literal["average", "leave_one_out"] = "average"
     """What is subtracted from the reward of an architecture: a moving average of rewards, or the mean reward of the others of
     the same update (Kool, van Hoof and Welling 2019), which knows no past and needs no time to begin with."""

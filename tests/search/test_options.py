@@ -33,6 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "stages": {"derive_stages": 2, "derive_samples": 6},
     "random": {"weights_sampling": "uniform", "controller_steps": 0, "derive_from": "uniform"},
     "probes": {"probe_samples": 3, "probe_examples": 10},
+    "entropy schedule": {"entropy_weight": 0.1, "entropy_weight_end": 0.0},
 }
 
 
@@ -109,6 +110,38 @@ def test_a_warm_up_epoch_logs_no_figures_of_the_controller(tmp_path: Path) -> No
     assert "controller/entropy" in second
     assert "entropy" not in lines[0]
     assert "entropy" in lines[1]
+
+
+# The schedule of the entropy weight.
+
+
+def test_the_entropy_weight_goes_from_the_first_update_after_the_warm_up_to_the_last(tmp_path: Path) -> None:
+    config = replace(CONFIG, warmup_epochs=1, controller_lr=0.0, entropy_weight=0.1, entropy_weight_end=0.4)
+    run, other = run_in(tmp_path / "run"), run_in(tmp_path / "other")
+    do_search(make(config), run)
+    do_search(make(replace(config, entropy_weight=0.0, entropy_weight_end=None)), other)
+    (warm, *rest), (_, *plain) = lines_of(run, "metrics.jsonl"), lines_of(other, "metrics.jsonl")
+    name = "controller/entropy_weight"
+    assert not any(name in line for line in (warm, *plain))
+    assert [line[name] for line in rest] == pytest.approx([(0.1 + 0.2) / 2, (0.3 + 0.4) / 2])
+    for line, without in zip(rest, plain, strict=True):  # a policy that rests samples and scores the same
+        bonus = line["controller/reward"] - without["controller/reward"]
+        assert bonus == pytest.approx(line[name] * line["controller/entropy"], rel=1e-3)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_progress_of_the_controller_goes_from_0_to_1(steps: int, tmp_path: Path) -> None:
+    state = Search(make(replace(CONFIG, epochs=4, warmup_epochs=2, controller_steps=steps)), run_in(tmp_path / "run"))
+    found = []
+    for state.position.epoch in (2, 3):
+        for state.position.step in range(steps):
+            found.append(state.controller_progress())
+    assert found == [i / (2 * steps - 1) for i in range(2 * steps)]
+
+
+def test_a_single_update_of_the_controller_is_the_first(tmp_path: Path) -> None:
+    state = Search(make(replace(CONFIG, epochs=1, controller_steps=1)), run_in(tmp_path / "run"))
+    assert state.controller_progress() == 0.0
 
 
 # Several architectures a step.

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from enas.config import ControllerConfig, SearchConfig
 from enas.controller import Controller, Sample
 from enas.errors import UsageError
 from enas.search.optimizers import controller_optimizer, step_controller
-from enas.search.reinforce import SMALLEST_SPREAD, Baseline, check_update, policy_loss, update
+from enas.search.reinforce import SMALLEST_SPREAD, Baseline, check_update, entropy_weight, policy_loss, update
 from enas.spaces.macro.steps import steps
 
 
@@ -35,6 +36,30 @@ def test_loss_is_the_mean_of_the_published_formula() -> None:
         terms.append(-sample.log_prob[i].item() * (reward - baseline) + 0.8 * sample.skip_penalty[i].item())
     assert loss.item() == pytest.approx(sum(terms) / 3, rel=1e-5)
     assert figures["controller/entropy"] == pytest.approx(sample.entropy.mean().item(), rel=1e-5)
+
+
+def test_the_entropy_weight_is_constant_or_changes_along_a_line() -> None:
+    constant = SearchConfig(entropy_weight=0.1)
+    assert [entropy_weight(constant, share) for share in (0.0, 1 / 3, 1.0)] == [0.1, 0.1, 0.1]
+    falls, rises = replace(constant, entropy_weight_end=0.04), replace(constant, entropy_weight_end=0.4)
+    assert [entropy_weight(falls, share) for share in (0.0, 1 / 3, 1.0)] == pytest.approx([0.1, 0.08, 0.04])
+    assert [entropy_weight(rises, share) for share in (0.0, 1 / 3, 1.0)] == pytest.approx([0.1, 0.2, 0.4])
+    assert entropy_weight(replace(constant, entropy_weight_end=0.0), 1.0) == 0.0
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.25, 1.0])
+def test_the_reward_has_the_entropy_weight_of_the_moment(progress: float) -> None:
+    """An update under way is that with a constant weight of the same size, to the last bit."""
+    scores, results = [0.2, 0.9, 0.5, 0.4], []
+    falls = SearchConfig(controller_lr=0.01, entropy_weight=0.5, entropy_weight_end=0.125)  # exact in binary
+    for config in (falls, replace(falls, entropy_weight=0.5 - 0.375 * progress, entropy_weight_end=None)):
+        controller, sample = controller_and_sample()
+        figures = update(controller, stepper(controller, config), sample, scores, Baseline(0.9), config, progress)
+        results.append((figures, torch.cat([p.detach().flatten() for p in controller.parameters()])))
+    assert results[0][0] == results[1][0]
+    assert torch.equal(results[0][1], results[1][1])
+    mean = sum(scores) / 4 + (0.5 - 0.375 * progress) * results[0][0]["controller/entropy"]
+    assert results[0][0]["controller/reward"] == pytest.approx(mean)
 
 
 def test_policy_learns_a_problem_with_a_known_answer() -> None:
@@ -121,7 +146,7 @@ def test_one_update_is_one_step_on_the_loss() -> None:
             loss, _, _ = policy_loss(sample, scores, baseline, config)
             step(loss)
         else:
-            update(controller, step, sample, scores, baseline, config)
+            update(controller, step, sample, scores, baseline, config, 0.0)
         results.append(torch.cat([p.detach().flatten() for p in controller.parameters()]))
     assert torch.equal(*results)
 
@@ -136,7 +161,7 @@ def test_reused_rewards_move_further_but_gain_nothing_beyond_the_clip() -> None:
         )  # fmt: skip
         controller, sample = controller_and_sample()
         old = sample.log_prob.detach()
-        update(controller, stepper(controller, config), sample, scores, Baseline(0.9), config)
+        update(controller, stepper(controller, config), sample, scores, Baseline(0.9), config, 0.0)
         with torch.no_grad():
             moved[steps_each, clip] = (controller(4, codes=sample.codes).log_prob - old).exp()[1].item()
     assert 1 < moved[1, 0.2] < moved[60, 0.2] < moved[60, 10.0]

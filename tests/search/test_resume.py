@@ -5,6 +5,7 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -114,13 +115,17 @@ class Ticking(nn.Module):
         return self.inner(inputs, architecture)
 
 
+@pytest.mark.parametrize(
+    ("hours", "changes"),
+    [(1.5, {}), (3.5, {"controller_steps": 2, "entropy_weight": 0.1, "entropy_weight_end": 0.0})],
+)  # among the weights; after the first of two updates of an epoch, under way in the schedule
 def test_a_search_that_ran_out_of_time_gives_with_more_time_what_one_in_a_go_gives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hours: float, changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     task = macro_task(AugmentConfig(crop_padding=1, flip=True))
-    config = replace(WEIGHTS, epochs=2)
+    config = replace(WEIGHTS, epochs=2, **changes)
 
     def objects(hours: float | None = None) -> SearchObjects:
         made = macro(replace(config, max_hours=hours), task=task)
@@ -129,6 +134,6 @@ def test_a_search_that_ran_out_of_time_gives_with_more_time_what_one_in_a_go_giv
     whole, cut = run_in(tmp_path / "whole"), run_in(tmp_path / "cut")
     do_search(objects(), whole)
     clock[0] = 0.0
-    do_search(objects(1.5), cut)
+    do_search(objects(hours), cut)
     do_search(objects(), Run.open(cut.path), resume=True)
     assert (cut.path / "metrics.jsonl").read_bytes() == (whole.path / "metrics.jsonl").read_bytes()

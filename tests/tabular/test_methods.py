@@ -3,10 +3,12 @@
 import statistics
 from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import Any
 
 import pytest
 
 from enas.decisions import Op, Skips, Step, Vocabulary
+from enas.search.reinforce import update
 from enas.spaces import load
 from enas.spaces.nasbench_macro.steps import SIZE
 from enas.tabular.methods import EvolutionConfig, draw_randomly, evolve, methods, reinforce
@@ -99,6 +101,28 @@ def test_answers_without_a_choice_and_subsets_are_mutated_rightly() -> None:
     queries = Queries(table, 4)
     evolve(queries, steps, EvolutionConfig(population=2, tournament=2), seed=0)
     assert max(queries.asked.values()) == 2
+
+
+def test_the_entropy_weight_follows_the_queries_that_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget, shares, made = 60, [], [0]
+
+    def noted(*arguments: Any) -> dict[str, float]:
+        shares.append(arguments[-1])
+        made.append(len(queries.asked))
+        return update(*arguments)
+
+    monkeypatch.setattr("enas.tabular.methods.update", noted)
+    config = replace(PRESET.search, entropy_weight=0.2)
+    asked = []
+    for end in (None, 0.2, 0.0):
+        queries = Queries(TABLE, budget)
+        shares.clear()
+        made[:] = [0]
+        reinforce(queries, STEPS, PRESET.controller, replace(config, entropy_weight_end=end), 0)
+        assert shares == [before / budget for before in made[:-1]]
+        assert 0.5 < shares[-1] <= 1
+        asked.append(list(queries.asked))
+    assert asked[0] == asked[1] != asked[2]
 
 
 def test_a_settled_policy_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

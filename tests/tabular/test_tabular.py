@@ -32,6 +32,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_search_on_a_table_leaves_figures_picture_and_architecture(table: Path, tmp_path: Path) -> None:
     first, again = tmp_path / "first", tmp_path / "again"
     common = ["search", "nasbench-macro", "--reward-table", str(table), "--seeds", "2", "--queries", "120"]
+    common += ["--entropy-weight-end", "0"]
     for out in (first, again):
         assert main([*common, "--seed", "3", "--out", str(out)]) == 0
     assert {path.name for path in first.iterdir()} == {
@@ -41,6 +42,7 @@ def test_a_search_on_a_table_leaves_figures_picture_and_architecture(table: Path
         assert (first / name).read_bytes() == (again / name).read_bytes()
     data = json.loads((first / "tabular.json").read_text())
     assert data["architectures"] == 6561
+    assert data["settings"]["search"]["entropy_weight_end"] == 0.0
     assert [run["seed"] for run in data["methods"]["random"]["runs"]] == [3, 4]
     assert data["top"]["0.5 %"]["architectures"] >= 33  # 32.805, rounded up
     strings, run = load("nasbench-macro").strings, data["methods"]["reinforce"]["runs"][0]

@@ -22,7 +22,7 @@ from enas.run import Run
 from enas.search import optimizers
 from enas.search.derive import Derivation, derive
 from enas.search.guards import early_collapse, entropy_ceiling
-from enas.search.reinforce import update
+from enas.search.reinforce import entropy_weight, update
 from enas.search.rewards import measure, probe
 from enas.search.sampling import batches_with_codes
 from enas.search.scoring import bind
@@ -170,9 +170,12 @@ def train_controller(state: Search, bar: Progress, interrupt: Interrupt) -> None
     while position.step < state.controller_steps(position.epoch) and not state.out_of_time():
         sample = objects.controller(config.controller_samples, generator=state.generator)
         rewards = [objects.task.reward(value) for value in measure(state, sample.codes)]
-        figures = update(objects.controller, state.step_controller, sample, rewards, state.baseline, config)
+        progress = state.controller_progress()
+        figures = update(objects.controller, state.step_controller, sample, rewards, state.baseline, config, progress)
         if config.controller_lr_cosine:
             position.add({"controller/lr": state.controller_rate()})
+        if config.entropy_weight_end is not None:
+            position.add({"controller/entropy_weight": entropy_weight(config, progress)})
         rate = objects.decoder.skip_rate(sample.codes)
         position.add(figures if rate is None else {**figures, "controller/skip_rate": rate})
         state.count_step()

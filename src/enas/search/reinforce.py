@@ -39,8 +39,19 @@ def check_update(config: SearchConfig) -> None:
         raise UsageError("--normalise-advantage needs --baseline leave_one_out, or say --no-normalise-advantage")
 
 
+def entropy_weight(config: SearchConfig, progress: float) -> float:
+    """Weight of the entropy in the reward: on a line from `entropy_weight` to `entropy_weight_end`, or constant without an end.
+
+    Args:
+        config: Both ends.
+        progress: Share of the way, from 0 at the first update of the controller to 1.
+    """
+    start, end = config.entropy_weight, config.entropy_weight_end
+    return start if end is None else start + (end - start) * progress
+
+
 def policy_loss(
-    sample: Sample, scores: Sequence[float], baseline: Baseline, config: SearchConfig
+    sample: Sample, scores: Sequence[float], baseline: Baseline, config: SearchConfig, progress: float = 0.0
 ) -> tuple[Float[Tensor, ""], Float[Tensor, " n"], dict[str, float]]:
     """Loss whose gradient raises the expected reward, averaged over the sampled architectures.
 
@@ -51,11 +62,12 @@ def policy_loss(
         scores: Accuracy of each, in [0, 1].
         baseline: Moving average; it is updated.
         config: Kind of baseline, weights of entropy and skip penalty.
+        progress: Where the weight of the entropy stands: see `entropy_weight`.
 
     Returns:
         The loss, what each architecture is worth beyond the baseline, and figures for the log.
     """
-    advantages, figures = _advantages(sample, scores, baseline, config)
+    advantages, figures = _advantages(sample, scores, baseline, config, entropy_weight(config, progress))
     loss = _loss(sample, -sample.log_prob * advantages, config)
     return loss, advantages, {"controller/loss": loss.item(), **figures}
 
@@ -67,6 +79,7 @@ def update(
     scores: Sequence[float],
     baseline: Baseline,
     config: SearchConfig,
+    progress: float,
 ) -> dict[str, float]:
     """Change the controller after one batch of sampled architectures, by `policy_updates` gradient steps.
 
@@ -80,11 +93,12 @@ def update(
         scores: Accuracy of each, in [0, 1].
         baseline: Moving average; it is updated.
         config: Settings of the update.
+        progress: Where the weight of the entropy stands: see `entropy_weight`.
 
     Returns:
         Figures for the log; the loss is that of the first step.
     """
-    loss, advantages, figures = policy_loss(sample, scores, baseline, config)
+    loss, advantages, figures = policy_loss(sample, scores, baseline, config, progress)
     step(loss)
     old = sample.log_prob.detach()
     for _ in range(config.policy_updates - 1):
@@ -100,11 +114,11 @@ def _loss(sample: Sample, terms: Float[Tensor, " n"], config: SearchConfig) -> F
 
 
 def _advantages(
-    sample: Sample, scores: Sequence[float], baseline: Baseline, config: SearchConfig
+    sample: Sample, scores: Sequence[float], baseline: Baseline, config: SearchConfig, weight: float
 ) -> tuple[Float[Tensor, " n"], dict[str, float]]:
-    """What each architecture is worth beyond the baseline, and figures for the log."""
+    """What each architecture is worth beyond the baseline, with the weight of the entropy, and figures for the log."""
     entropy = sample.entropy.detach().tolist()
-    rewards = [score + config.entropy_weight * h for score, h in zip(scores, entropy, strict=True)]
+    rewards = [score + weight * h for score, h in zip(scores, entropy, strict=True)]
     n, total = len(rewards), sum(rewards)
     advantages = [baseline.advantage(reward) for reward in rewards]
     if config.baseline == "leave_one_out":

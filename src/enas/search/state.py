@@ -161,6 +161,12 @@ class Search:
         )
         return controller_rate(self.position.epoch + phase, self.config)
 
+    def controller_progress(self) -> float:
+        """Share of the way from the first update of the controller in all epochs, where it is 0, to the last, where it is 1."""
+        each, warmup = self.config.controller_steps, self.config.warmup_epochs
+        done = (self.position.epoch - warmup) * each + self.position.step
+        return done / max((self.config.epochs - warmup) * each - 1, 1)
+
     def step_controller(self, loss: Tensor) -> None:
         """One gradient step on the controller, at the rate of this step."""
         step_controller(self.objects.controller, self.controller_optimizer, loss, self.controller_rate(), self.config)

@@ -37,6 +37,9 @@ def reinforce(
 ) -> None:
     """Train a fresh controller on looked-up accuracies until the budget is spent or it samples nothing new any more.
 
+    How many updates there will be is not known, since known architectures are free: a schedule of the entropy weight follows
+    the share of the budget that was spent before an update.
+
     Args:
         queries: Takes what is asked.
         steps: The questions of the space.
@@ -62,7 +65,7 @@ def reinforce(
         except FinishedError:
             return
         idle = idle + 1 if len(queries.asked) == before else 0
-        update(controller, step, sample, scores, baseline, config)
+        update(controller, step, sample, scores, baseline, config, before / queries.budget)
 
 
 def evolve(queries: Queries, steps: Sequence[Step], config: EvolutionConfig, seed: int) -> None:

@@ -26,6 +26,7 @@ POLICY: Final = (
     "controller_momentum",
     "controller_grad_clip",
     "entropy_weight",
+    "entropy_weight_end",
     "baseline",
     "baseline_decay",
     "normalise_advantage",
