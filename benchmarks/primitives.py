@@ -1,9 +1,9 @@
 """The primitive operations that a step cannot do without, each timed alone, with the gradients that the step needs.
 
 Of an image network they are read off a forward pass: convolutions, batch norms (with their ReLU), poolings and the classifier,
-each in the better of two memory layouts; and outside of these ReLUs, sums of maps, concatenations and convolutions with a
-gathered weight. Of the recurrent cell they follow from its wiring: matrix products, activations with their gates, and the
-softmax over the vocabulary.
+and the two units of a separable convolution, which have one kernel, each in the better of two memory layouts; and outside of
+these ReLUs, sums of maps, concatenations, picking of pixels and convolutions with a gathered weight. Of the recurrent cell they
+follow from its wiring: matrix products, activations with their gates, and the softmax over the vocabulary.
 """
 
 import statistics
@@ -17,15 +17,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from enas.nn.blocks import Pool
+from enas.nn.blocks import FactorisedReduction, Pool
+from enas.nn.cells import Separable
 from enas.nn.norm import BatchNorm
-from enas.nn.pool import average_pool
-from enas.spaces.rnn.cell import groups
+from enas.nn.pool import average_pool, halves
+from enas.spaces.rnn.cell import Group, groups
+from enas.spaces.rnn.gates import Gates
 from enas.spaces.rnn.wiring import Cell
 
 Clock = Callable[[], float]
 Key = tuple[str, str, tuple[tuple[int, ...], ...]]
-LEAVES = (nn.Conv2d, nn.Linear, BatchNorm, Pool)
+LEAVES = (nn.Conv2d, nn.Linear, BatchNorm, Pool, Separable)
 BETWEEN = {
     F.relu: "relu", torch.relu: "relu", Tensor.relu_: "relu",
     Tensor.add: "sum", Tensor.add_: "sum", Tensor.__add__: "sum", torch.cat: "cat", F.conv2d: "gathered",
@@ -71,6 +73,8 @@ class ImagePrimitives(TorchFunctionMode):
             if isinstance(module, LEAVES):
                 module.register_forward_pre_hook(self._enter)
                 module.register_forward_hook(self._leave)
+            if isinstance(module, FactorisedReduction):
+                module.register_forward_pre_hook(self._pick)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Note an operation between the modules."""
@@ -93,9 +97,15 @@ class ImagePrimitives(TorchFunctionMode):
 
     def _leave(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         self._inside -= 1
-        key = (type(module).__name__, module.extra_repr(), (tuple(inputs[0].shape),))
+        if self._inside:
+            return  # a part of a primitive
+        key = (type(module).__name__, str(module), (tuple(inputs[0].shape),))
         self._modules.setdefault(key, module)
         self.counts[key] += 1
+
+    def _pick(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        batch, channels, height, width = inputs[0].shape
+        self.counts["halves", "", ((batch, channels, height + height % 2, width + width % 2),)] += 1
 
     def _time(self, key: Key, backward: bool, cold: bool) -> float:
         known = (key, backward, cold)
@@ -106,13 +116,13 @@ class ImagePrimitives(TorchFunctionMode):
 
     def _alone(self, key: Key, backward: bool, layout: torch.memory_format, cold: bool) -> float:
         name, _, shapes = key
-        run: Callable[..., Tensor]
+        run: Callable[..., Tensor | tuple[Tensor, ...]]
         if key in self._modules:
             run = self._modules[key]
         else:
             run = {
                 "relu": F.relu, "sum": torch.add, "gathered": F.conv2d, "average": average_pool,
-                "cat": lambda *x: torch.cat(x, 1),
+                "cat": lambda *x: torch.cat(x, 1), "halves": halves,
             }[name]  # fmt: skip
         if len(shapes) > 1 and len(shapes[0]) != 4:
             layout = torch.contiguous_format
@@ -122,7 +132,8 @@ class ImagePrimitives(TorchFunctionMode):
         if key in self._modules:
             wanted += list(self._modules[key].parameters())
         with torch.no_grad():
-            g = torch.randn_like(run(*maps))
+            results = run(*maps)
+            g = [torch.randn_like(result) for result in ([results] if isinstance(results, Tensor) else results)]
 
         def forward() -> None:
             with torch.set_grad_enabled(backward):
@@ -159,9 +170,7 @@ class CellPrimitives:
             total += self.places * self._product(b, h, outputs)
             if backward:
                 total += self.places * self._product(b, outputs, h) + self._product(h, n, outputs)
-            total += self.places * sum(
-                self._gate(operation, stop - start, backward) for operation, start, stop in group.runs
-            )
+            total += self.places * self._gates(group, backward)
         return total
 
     def _products(self, sizes: Iterable[tuple[int, int, int, int]], backward: bool) -> float:
@@ -177,28 +186,19 @@ class CellPrimitives:
         left, right, out = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
         return lambda: torch.mm(left, right, out=out)
 
-    def _gate(self, operation: str, members: int, backward: bool) -> float:
-        return self._timed(
-            ("gate", operation, members, backward), lambda: self._make_gate(operation, members, backward)
-        )
+    def _gates(self, group: Group, backward: bool) -> float:
+        return self._timed(("gates", group.runs, backward), lambda: self._make_gates(group, backward))
 
-    def _make_gate(self, operation: str, members: int, backward: bool) -> Callable[[], object]:
-        shape = (self.batch, members * self.width)
-        x, gate, source, g = (torch.randn(shape) for _ in range(4))
-        activate = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": lambda x: x}[
-            operation
-        ]
-        aten = torch.ops.aten
-        slope = {
-            "tanh": aten.tanh_backward, "relu": lambda g, y: aten.threshold_backward(g, y, 0),
-            "sigmoid": aten.sigmoid_backward, "identity": lambda g, y: g,
-        }[operation]  # fmt: skip
+    def _make_gates(self, group: Group, backward: bool) -> Callable[[], object]:
+        source, direct = torch.randn(2, self.batch, self.width)
+        states, gradients = torch.randn(2, self.batch, len(group.members), self.width)
+        products, slopes = torch.randn(2, self.batch, 2, len(group.members), self.width)
+        gates = Gates(group.runs, source)
 
         def run() -> None:
-            torch.lerp(source, activate(x), torch.sigmoid(gate))
+            gates.run(products, source, states)
             if backward:
-                slope(g * gate, x)
-                aten.sigmoid_backward((x - source) * g, gate)
+                gates.run_back(gradients, products, source, slopes, direct)
 
         return run
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from enas.nn import native
+from enas.nn import compiled, native
 from enas.nn.cells import Separable
 from enas.nn.separable import separable_units
 
@@ -146,6 +147,61 @@ def test_separable_units_may_change_the_number_of_channels() -> None:
         close(mine, want, 1e-3)
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names of processors of one family")
+@pytest.mark.parametrize("processor", ["x86-64", "x86-64-v3"])
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_narrower_vectors_do_as_well(
+    kernel: int, processor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four and eight numbers in a vector: each has loops of its own."""
+    monkeypatch.setattr(compiled, "FLAGS", (*compiled.FLAGS, f"-march={processor}"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = compiled.library.__wrapped__()
+    assert found is not None
+    monkeypatch.setattr(native, "library", lambda: found)
+    for shape in [(3, 5, 7, 6), (2, 17, 3, 9), (4, 20, 8, 8)]:
+        test_separable_units_have_the_value_and_gradients_of_their_layers(shape, kernel)
+        test_gradient_of_depthwise_kernels(shape, kernel)
+        test_max_pool_gives_the_gradient_to_the_first_of_equal_numbers(shape)
+        test_statistics_of_a_map_far_from_zero(shape)
+        test_gates_are_those_of_pytorch(shape[1] * shape[2])
+
+
+def pieces(width: int, nodes: int) -> tuple[Tensor, ...]:
+    draw = torch.Generator().manual_seed(width)
+    return 6 * torch.randn(3, 2, nodes, width, generator=draw), torch.randn(3, 2, width, generator=draw)[:, 1]
+
+
+@pytest.mark.parametrize("width", [1, 5, 16, 33, 3000])
+def test_gates_are_those_of_pytorch(width: int) -> None:
+    """Also where activations are saturated, and where their slope is steepest."""
+    activations = torch.arange(4, dtype=torch.int32)
+    products, source = pieces(width, 4)
+    products[:, :, :, 0], products[0, 0, :, -1] = 100.0, -100.0
+    a, g, p = (x.double().requires_grad_() for x in (products[:, 0], products[:, 1], source))
+    values = torch.stack([f(a[:, k]) for k, f in enumerate((torch.tanh, torch.relu, torch.sigmoid, lambda x: x))], 1)
+    expected = p[:, None] + g.sigmoid() * (values - p[:, None])
+    states = torch.empty(3, 4, width)
+    native.gates(products, source, activations, states)
+    torch.testing.assert_close(states.double(), expected, rtol=3e-6, atol=1e-6)
+    torch.testing.assert_close(products[:, 0].double(), values, rtol=3e-6, atol=1e-30)
+    above = torch.randn(3, 4, width, generator=torch.Generator().manual_seed(1))
+    wanted = torch.autograd.grad(expected, [a, g, p], above.double())
+    slopes, direct = torch.empty_like(products), torch.empty(3, width)
+    native.gates_backward(above, products, source, activations, slopes, direct)
+    for mine, want in zip((slopes[:, 0], slopes[:, 1], direct), wanted, strict=True):
+        torch.testing.assert_close(mine.double(), want, rtol=1e-4, atol=1e-5)
+
+
+def test_gates_let_what_is_no_number_through() -> None:
+    products, source = pieces(20, 4)
+    products[1, 0, :, 3] = float("nan")
+    states = torch.empty(3, 4, 20)
+    native.gates(products, source, torch.arange(4, dtype=torch.int32), states)
+    assert states[1, :, 3].isnan().all()
+    assert states.isnan().sum() == 4
+
+
 def test_what_is_no_number_shows() -> None:
     block = Separable(4, 3, running=False)
     x = channels_last(2, 4, 5, 5)
@@ -211,7 +267,7 @@ class TestLoading:
         done = run(PRINT, CC=str(compiler), XDG_CACHE_HOME=str(tmp_path))
         assert done.stdout == "False\n"
         assert len(done.stderr.splitlines()) == 1
-        assert "error: no flag" in done.stderr
+        assert "error: no such flag" in done.stderr
         assert list((tmp_path / "enas").iterdir()) == []
 
     def test_a_damaged_file_is_said_in_one_line(self, tmp_path: Path) -> None:

@@ -1,42 +1,22 @@
-"""Kernels in C for what PyTorch does slowly on processors: batch norm, pooling, depthwise and separable convolutions.
+"""The package's kernels, for tensors: batch norm, pooling, separable convolutions, gates of recurrent cells.
 
-They work on float32 maps in channels-last memory format and are compiled for this very processor when they are first needed,
-which takes a second or two; the result is kept in the user's cache folder. Where there is no compiler, or the environment
-variable ENAS_KERNELS is "off", the same operations are made of PyTorch's own (`docs/performance.md`); results differ by
-rounding.
+They do what PyTorch does slowly on processors. Those for images work on float32 maps in channels-last memory format. Where they
+cannot be used (`fits`, `serves`), callers take PyTorch's own operations; results differ by rounding (`docs/performance.md`).
 """
 
 import ctypes
-import functools
-import hashlib
-import logging
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-SOURCES: Final = Path(__file__).parent / "kernels"
-SWITCH: Final = "ENAS_KERNELS"
-FLAGS: Final = (
-    "-O3",
-    "-march=native",
-    "-ffp-contract=fast",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-fopenmp",
-    "-fPIC",
-)
+from enas.nn.compiled import library
+
 MOST_CHANNELS: Final = 8192
 """Of a map that is given to a kernel: some keep a few rows of it on the stack."""
-_logger = logging.getLogger(__name__)
+ACTIVATIONS: Final = ("tanh", "relu", "sigmoid", "identity")
+"""Of recurrent nodes, as the kernels number them."""
 
 Map = Float[Tensor, "B C H W"]
 Half = Float[Tensor, "B C h w"]
@@ -52,10 +32,14 @@ Weights = Float[Tensor, "F C 1 1"]
 
 def fits(x: Tensor) -> bool:
     """Whether the kernels can be used on a map here and now."""
-    if x.device.type != "cpu" or x.dtype != torch.float32 or x.dim() != 4 or torch.compiler.is_compiling():
-        return False
-    plain = not torch.is_autocast_enabled("cpu") and 0 < x.shape[1] <= MOST_CHANNELS and x.numel() > 0
-    return plain and x.is_contiguous(memory_format=torch.channels_last) and library() is not None
+    shape_fits = x.dim() == 4 and 0 < x.shape[1] <= MOST_CHANNELS and x.numel() > 0
+    return shape_fits and x.is_contiguous(memory_format=torch.channels_last) and serves(x)
+
+
+def serves(x: Tensor) -> bool:
+    """Whether the kernels for states of recurrent cells can be used on one like this."""
+    plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    return plain and not torch.compiler.is_compiling() and library() is not None
 
 
 def like(x: Map) -> Map:
@@ -199,6 +183,39 @@ def separable_backward(
     return dx, d_kernels, d_weights, gradients
 
 
+def gates(products: Tensor, source: Tensor, activations: Tensor, states: Tensor) -> None:
+    """Values, opened gates and states of a group of recurrent nodes at one place; see `enas.spaces.rnn.gates`.
+
+    Args:
+        products: [B, 2, k, H], contiguous; they become values and opened gates.
+        source: [B, H], rows contiguous.
+        activations: Of each node, its place in `ACTIVATIONS`; int32.
+        states: [B, k, H], rows contiguous, are written.
+    """
+    texts, _, nodes, width = products.shape
+    _call("gates", products, source, source.stride(0), activations, texts, nodes, width, states, states.stride(0))
+
+
+def gates_backward(
+    gradients: Tensor, products: Tensor, source: Tensor, activations: Tensor, slopes: Tensor, direct: Tensor
+) -> None:
+    """Write the gradients of the products into `slopes` and those of the source itself into `direct`; all as in `gates`."""
+    texts, _, nodes, width = products.shape
+    _call(
+        "gates_backward",
+        gradients,
+        products,
+        source,
+        source.stride(0),
+        activations,
+        texts,
+        nodes,
+        width,
+        slopes,
+        direct,
+    )
+
+
 def _vectors(x: Map, n: int) -> tuple[Channels, ...]:
     """Uninitialised numbers for each channel."""
     return x.new_empty(n, x.shape[1]).unbind()
@@ -228,67 +245,3 @@ def _converted(value: Tensor | float | int | None) -> ctypes.c_void_p | ctypes.c
     if value is None or isinstance(value, Tensor):
         return ctypes.c_void_p(None if value is None else value.data_ptr())
     return ctypes.c_double(value) if isinstance(value, float) else ctypes.c_long(value)
-
-
-@functools.cache
-def library() -> ctypes.CDLL | None:
-    """The compiled kernels; None, with a word to the user, where there are none."""
-    if os.environ.get(SWITCH, "on").lower() in ("off", "0", "no", "false"):
-        return None
-    compiler = shutil.which(os.environ.get("CC") or "cc")
-    if compiler is None or os.name != "posix":
-        _logger.warning("no C compiler (cc): networks of images are computed without the package's own, faster kernels")
-        return None
-    try:
-        path = folder() / f"kernels-{_digest(compiler)}.so"
-        if not path.exists():
-            _compile(compiler, path)
-        return ctypes.CDLL(str(path))
-    except subprocess.CalledProcessError as error:
-        reason = (error.stderr or "").strip().splitlines() or [f"status {error.returncode}"]
-        _logger.warning("%s cannot compile the package's kernels, slower forms are used: %s", compiler, reason[0])
-    except OSError as error:
-        _logger.warning("the package's compiled kernels cannot be used, slower forms are: %s", error)
-    return None
-
-
-def folder() -> Path:
-    """Where compiled kernels are kept: in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "enas"
-
-
-def _digest(compiler: str) -> str:
-    """Changes with the source, the flags, the compiler and the processor: code for one processor may not run on another."""
-    found = hashlib.sha256()
-    for source in sorted(SOURCES.glob("*.[ch]")):
-        found.update(source.read_bytes())
-    version = subprocess.run([compiler, "--version"], check=True, capture_output=True).stdout
-    found.update(b"\0".join([*(flag.encode() for flag in FLAGS), version, _processor().encode()]))
-    return found.hexdigest()[:16]
-
-
-def _processor() -> str:
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text().splitlines() if described.exists() else []
-    keys = ("model name", "flags", "Features", "CPU part")
-    return "\n".join([platform.machine(), *sorted({line for line in lines if line.startswith(keys)})])
-
-
-def _compile(compiler: str, path: Path) -> None:
-    """Compile beside the final place, then rename: another process may do the same at this moment.
-
-    OpenMP is not linked: its functions are those that PyTorch has loaded, so that both share their threads.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        objects = []
-        for source in sorted(SOURCES.glob("*.c")):
-            objects.append(Path(scratch) / f"{source.stem}.o")
-            _run([compiler, *FLAGS, "-c", str(source), "-o", str(objects[-1])])
-        made = Path(scratch) / path.name
-        _run([compiler, "-shared", *map(str, objects), "-o", str(made), "-lm"])
-        made.replace(path)
-
-
-def _run(command: Sequence[str]) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True)

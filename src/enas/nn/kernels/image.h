@@ -81,25 +81,36 @@ static inline float *lay_out(const float *kernels, Shape s, long turned) {
     return taps;
 }
 
+/* One vector of `pixels` neighbours of the result. x: the corner of the first one's window. */
+static inline __attribute__((always_inline)) void convolve_pixels(const float *x, const vec *tap, float *y, Shape s,
+                                                                  const int K, const int pixels) {
+    vec sum[4];
+#pragma GCC unroll 4
+    for (int p = 0; p < pixels; p++) sum[p] = (vec){0};
+#pragma GCC unroll 7
+    for (int i = 0; i < K; i++)
+#pragma GCC unroll 7
+        for (int j = 0; j < K; j++)
+#pragma GCC unroll 4
+            for (int p = 0; p < pixels; p++) sum[p] += tap[i * K + j] * load(x + i * s.stride + (j + p) * s.padded);
+#pragma GCC unroll 4
+    for (int p = 0; p < pixels; p++) store(y + p * s.padded, sum[p]);
+}
+
 static inline __attribute__((always_inline)) void convolve_lanes(const float *x, const float *taps, float *y, Shape s,
                                                                  const int K) {
+    const int together = MANY_REGISTERS ? 2 : 4; /* where the taps are not in registers, each is used several times */
     vec tap[49];
 #pragma GCC unroll 49
     for (int k = 0; k < K * K; k++) tap[k] = load(taps + k * LANES);
-    for (long h = 0; h < s.height; h++)
-        for (long w = 0; w < s.width; w++) {
-            const float *p = x + h * s.stride + w * s.padded;
-            vec sum = {0}, other = {0};
-#pragma GCC unroll 7
-            for (int i = 0; i < K; i++)
-#pragma GCC unroll 7
-                for (int j = 0; j < K; j++) {
-                    vec product = tap[i * K + j] * load(p + i * s.stride + j * s.padded);
-                    if ((i * K + j) % 2) other += product;
-                    else sum += product;
-                }
-            store(y + (h * s.width + w) * s.padded, sum + other);
-        }
+    for (long h = 0; h < s.height; h++) {
+        const float *p = x + h * s.stride;
+        float *to = y + h * s.width * s.padded;
+        long w = 0;
+        for (; w + together <= s.width; w += together)
+            convolve_pixels(p + w * s.padded, tap, to + w * s.padded, s, K, together);
+        for (; w < s.width; w++) convolve_pixels(p + w * s.padded, tap, to + w * s.padded, s, K, 1);
+    }
 }
 
 /* Padded result of a framed image and laid out kernels. */
@@ -111,6 +122,7 @@ static inline void convolve(const float *framed, const float *taps, float *padde
     }
 }
 
+/* Add the products with some rows of the window, as many as there are registers for. */
 static inline __attribute__((always_inline)) void correlate_lanes(const float *x, const float *g, float *sums, Shape s,
                                                                   const int K, const int first, const int rows) {
     vec sum[25];
@@ -129,12 +141,6 @@ static inline __attribute__((always_inline)) void correlate_lanes(const float *x
     for (int k = 0; k < rows * K; k++) store(sums + (first * K + k) * LANES, sum[k]);
 }
 
-#ifdef __AVX512F__
-enum { MANY_REGISTERS = 1 };
-#else
-enum { MANY_REGISTERS = 0 };
-#endif
-
 /* Add to sums[vector][tap][lane] the products of a framed image with a framed gradient. */
 static inline void correlate(const float *framed, float *framed_g, float *sums, Shape s) {
     const float *g = inside_margin(framed_g, s);
@@ -142,11 +148,12 @@ static inline void correlate(const float *framed, float *framed_g, float *sums, 
         const float *x = framed + v;
         if (s.kernel == 3) correlate_lanes(x, g + v, sums, s, 3, 0, 3);
         else if (s.kernel == 5 && MANY_REGISTERS) correlate_lanes(x, g + v, sums, s, 5, 0, 5);
-        else
-            for (int first = 0; first < s.kernel; first++) {
-                if (s.kernel == 5) correlate_lanes(x, g + v, sums, s, 5, first, 1);
-                else correlate_lanes(x, g + v, sums, s, 7, first, 1);
-            }
+        else if (s.kernel == 5) {
+            correlate_lanes(x, g + v, sums, s, 5, 0, 2);
+            correlate_lanes(x, g + v, sums, s, 5, 2, 2);
+            correlate_lanes(x, g + v, sums, s, 5, 4, 1);
+        } else
+            for (int row = 0; row < 7; row++) correlate_lanes(x, g + v, sums, s, 7, row, 1);
     }
 }
 

@@ -106,10 +106,10 @@ void enas_normalise(const float *x, const float *weight, const float *bias, cons
             float *to = y + at;
             if (relu) {
 #pragma omp simd
-                for (long j = 0; j < n; j++) to[j] = rectify(fmaf(from[j], a[j], b[j]));
+                for (long j = 0; j < n; j++) to[j] = rectify(multiply_add(from[j], a[j], b[j]));
             } else {
 #pragma omp simd
-                for (long j = 0; j < n; j++) to[j] = fmaf(from[j], a[j], b[j]);
+                for (long j = 0; j < n; j++) to[j] = multiply_add(from[j], a[j], b[j]);
             }
         }
         free(a);
@@ -127,7 +127,7 @@ void enas_norm(const float *x, const float *weight, const float *bias, double ep
 
 /* g, or zero where the normalised number was rectified. */
 static inline float kept(float g, float x, float scale, float offset, long relu) {
-    return relu && fmaf(x, scale, offset) <= 0 ? 0 : g;
+    return relu && multiply_add(x, scale, offset) <= 0 ? 0 : g;
 }
 
 /* Sums over some rows of g, where it counts, and of its products with deviations of x. wide: scale, offset, mean. */
@@ -193,7 +193,7 @@ static inline __attribute__((always_inline)) void go_back(float *dx, const float
                                                           const float *b, const float *k, const float *l, long n,
                                                           const long relu) {
 #pragma omp simd
-    for (long j = 0; j < n; j++) dx[j] = fmaf(kept(g[j], x[j], a[j], b[j], relu), a[j], fmaf(x[j], k[j], l[j]));
+    for (long j = 0; j < n; j++) dx[j] = multiply_add(kept(g[j], x[j], a[j], b[j], relu), a[j], multiply_add(x[j], k[j], l[j]));
 }
 
 /* Gradients of x, weight and bias, for statistics of x itself. */

@@ -4,11 +4,8 @@
 
 #include "vector.h"
 
-#ifdef __AVX512F__
-enum { BLOCK = 8 }; /* pixels or channels at a time: two vectors for each fill half of the registers */
-#else
-enum { BLOCK = 3 };
-#endif
+/* Pixels or channels at a time: with two vectors for each they leave registers for what is multiplied. */
+enum { BLOCK = MANY_REGISTERS ? 8 : 6 };
 
 /* y[pixel][lanes] = sum over c of x[pixel][c] * w[c][lanes], for `n` pixels and `m` vectors. */
 static inline __attribute__((always_inline)) void multiply_block(const float *x, long x_step, const float *w, long w_step,

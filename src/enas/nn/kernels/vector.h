@@ -1,4 +1,4 @@
-/* What all kernels share: vectors of sixteen numbers, and how work is divided. */
+/* What all kernels share: vectors as wide as the processor's, and how work is divided. */
 #ifndef ENAS_VECTOR_H
 #define ENAS_VECTOR_H
 
@@ -7,12 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANES = 16 };
+/* Numbers in a vector. Wider ones than the processor has are taken apart by some compilers into single numbers. */
+#if defined(__AVX512F__)
+enum { LANES = 16, MANY_REGISTERS = 1 };
+#elif defined(__AVX__)
+enum { LANES = 8, MANY_REGISTERS = 0 };
+#elif defined(__aarch64__)
+enum { LANES = 4, MANY_REGISTERS = 1 };
+#else
+enum { LANES = 4, MANY_REGISTERS = 0 };
+#endif
 
-/* Sixteen numbers; on a processor with narrower vectors the compiler takes several registers for them. */
-typedef float vec __attribute__((vector_size(64), aligned(4), may_alias));
-typedef int32_t ivec __attribute__((vector_size(64), aligned(4), may_alias));
-typedef uint8_t bytes __attribute__((vector_size(16), aligned(1), may_alias));
+typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef uint8_t bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
 
 static inline vec load(const float *p) { return *(const vec *)p; }
 static inline void store(float *p, vec v) { *(vec *)p = v; }
@@ -20,6 +28,15 @@ static inline vec splat(float a) { return (vec){0} + a; }
 
 /* yes where the mask is set, no elsewhere */
 static inline vec choose(ivec mask, vec yes, vec no) { return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask)); }
+
+/* a * b + c, rounded once where the processor can: as a call of a function it would be many times slower. */
+static inline float multiply_add(float a, float b, float c) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
 
 /* Zero where negative; what is no number stays. */
 static inline float rectify(float v) { return v < 0 ? 0 : v; }

@@ -18,30 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from enas.spaces.rnn.gates import Gates, Run
 from enas.spaces.rnn.wiring import Cell
-
-Slope = Callable[[Tensor, Tensor, Tensor], Any]
-ACTIVATE: dict[str, Callable[[Tensor], Any]] = {
-    "tanh": Tensor.tanh_,
-    "relu": Tensor.relu_,
-    "sigmoid": Tensor.sigmoid_,
-    "identity": lambda x: x,
-}
-"""In place."""
-
-
-def _slope_of(kernel: Callable[..., Any], *extra: float) -> Slope:
-    return lambda above, value, out: kernel(above, value, *extra, grad_input=out)
-
-
-_ATEN = torch.ops.aten
-SLOPE: dict[str, Slope] = {
-    "tanh": _slope_of(_ATEN.tanh_backward.grad_input),
-    "relu": _slope_of(_ATEN.threshold_backward.grad_input, 0.0),
-    "sigmoid": _slope_of(_ATEN.sigmoid_backward.grad_input),
-    "identity": lambda above, value, out: out.copy_(above),
-}
-"""(gradient of the activation's value, the value, out): writes the gradient of what was activated."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +29,8 @@ class Group:
     source: int
     """The predecessor; -1: the state before."""
     members: tuple[int, ...]
-    runs: tuple[tuple[str, int, int], ...]
-    """An activation, and its first and last member + 1."""
+    runs: tuple[Run, ...]
+    """Their activations."""
 
 
 def groups(cell: Cell) -> tuple[Group, ...]:
@@ -122,14 +100,14 @@ class _OverTime(torch.autograd.Function):
     def forward(ctx: Any, cell: Cell, keep: bool, longest: float | None, *tensors: Any) -> Tensor:
         projected, hidden, mask, *weights = tensors
         plan = groups(cell)
-        joined = [_joined(group, weights) for group in plan]
+        joined, gates = [_joined(group, weights) for group in plan], [Gates(group.runs, hidden) for group in plan]
         buffers = _Buffers(plan, len(projected) if keep else 1, hidden)
         outputs = hidden.new_empty(len(projected), *hidden.shape)
         shrink = hidden.new_ones(len(projected), len(hidden), 1)
         before = hidden
         for t in range(len(projected)):
             slot = t if keep else 0
-            _one_place(plan, joined, buffers, slot, projected[t], before, mask)
+            _one_place(plan, joined, gates, buffers, slot, projected[t], before, mask)
             before = _mean([buffers.state(node, slot) for node in cell.averaged], outputs[t])
             if longest is not None:
                 norms = torch.linalg.vector_norm(before, dim=1, keepdim=True)
@@ -169,6 +147,7 @@ class _OverTime(torch.autograd.Function):
 def _one_place(
     plan: Sequence[Group],
     joined: Sequence[Tensor],
+    gates: Sequence[Gates],
     buffers: _Buffers,
     slot: int,
     projected: Float[Tensor, "B twoH"],
@@ -176,7 +155,8 @@ def _one_place(
     mask: Float[Tensor, "B H"] | None,
 ) -> None:
     """Compute all nodes at one place, into the buffers."""
-    for group, weight, product, state in zip(plan, joined, buffers.products, buffers.states, strict=True):
+    parts = zip(plan, joined, gates, buffers.products, buffers.states, strict=True)
+    for group, weight, opening, product, state in parts:
         source = before if group.source < 0 else buffers.state(group.source, slot)
         into = source if mask is None else source * mask
         here = product[slot]
@@ -184,10 +164,7 @@ def _one_place(
             torch.addmm(projected, into, weight, out=here.flatten(1))
         else:
             torch.mm(into, weight, out=here.flatten(1))
-        values, gates = here.unbind(1)
-        for operation, start, stop in group.runs:
-            ACTIVATE[operation](values[:, start:stop])
-        torch.lerp(source[:, None], values, gates.sigmoid_(), out=state[slot])
+        opening.run(here, source, state[slot])
 
 
 Upstream = Callable[[int, Tensor], Tensor]
@@ -251,28 +228,23 @@ def _through_time(
         Gradient of the state before the window.
     """
     above = [product.new_empty(product.shape[1], *product.shape[3:]) for product in products]
-    scratch = [(torch.empty_like(grad), torch.empty_like(grad)) for grad in above]
     carry = above[0].new_zeros(above[0].shape[0], above[0].shape[2])
-    total = torch.empty_like(carry)
+    gates, total, direct = (
+        [Gates(group.runs, carry) for group in plan],
+        torch.empty_like(carry),
+        torch.empty_like(carry),
+    )
     for t in range(len(products[0]) - 1, -1, -1):
         share = upstream(t, carry).mul_(1 / len(cell.averaged))
         for group, grad in zip(plan, above, strict=True):
             _begin(group, cell, share, grad)
         for g in range(len(plan) - 1, -1, -1):
-            source, grad, slope = sources[g][t], above[g], slopes[g][t]
-            values, gates = products[g][t].unbind(1)
-            one, two = scratch[g]
-            torch.sub(values, source[:, None], out=one).mul_(grad)
-            SLOPE["sigmoid"](one, gates, slope[:, 1])
-            torch.mul(grad, gates, out=two)
-            for operation, start, stop in plan[g].runs:
-                piece = slice(start, stop)
-                SLOPE[operation](two[:, piece], values[:, piece], slope[:, 0, piece])
+            slope = slopes[g][t]
+            gates[g].run_back(above[g], products[g][t], sources[g][t], slope, direct)
             through = torch.mm(slope.flatten(1), turned[g], out=total)
             if mask is not None:
                 through.mul_(mask)
-            direct = torch.sub(grad, two, out=one)
-            through.add_(direct[:, 0] if direct.shape[1] == 1 else direct.sum(1))
+            through.add_(direct)
             if plan[g].source < 0:
                 carry.copy_(through)
             else:
