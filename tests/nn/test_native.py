@@ -1,10 +1,6 @@
 """The kernels in C agree with formulas in double precision for every odd size, and a missing compiler is no obstacle."""
 
-import logging
-import os
 import platform
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +57,20 @@ def test_statistics_of_a_map_far_from_zero(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(mean.double(), exact[0], rtol=1e-6, atol=0)
     torch.testing.assert_close(variance.double(), exact[1], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(inverse_std.double(), (variance.double() + 1e-3).rsqrt(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("size", [8, 100])
+@pytest.mark.parametrize("strange", [(0, 0), (3, 5)])
+def test_one_strange_pixel_costs_no_precision(strange: tuple[int, int], size: int) -> None:
+    x = channels_last(3, 16, size, size)
+    x[(..., *strange)] = 300.0
+    _, statistics = native.norm(x, torch.ones(16), torch.ones(16), 1e-5, relu=False)
+    kernels, weights = torch.zeros(16, 1, 3, 3), torch.eye(16).view(16, 16, 1, 1).contiguous()
+    kernels[:, :, 1, 1] = 1  # a separable convolution that changes nothing
+    _, alike = native.separable(x + 50, None, kernels, weights, 1e-5)
+    exact = x.double().var((0, 2, 3), unbiased=False)
+    torch.testing.assert_close(statistics[1].double(), exact, rtol=5e-5, atol=0)
+    torch.testing.assert_close(alike[1].double(), exact, rtol=5e-5, atol=0)
 
 
 @pytest.mark.parametrize("kernel", [3, 5, 7])
@@ -219,71 +229,29 @@ def test_the_same_numbers_come_out_every_time() -> None:
     assert all(torch.equal(first, again) for first, again in zip(*runs, strict=True))
 
 
-def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
-
-
-PRINT = "import logging; logging.basicConfig(); from enas.nn import native; print(native.library() is not None)"
-
-
-class TestLoading:
-    @pytest.fixture(autouse=True)
-    def threads(self) -> None:
-        """How the library is found does not depend on them."""
-
-    def test_compiled_once_and_shared_by_processes(self, tmp_path: Path) -> None:
-        assert run(PRINT, XDG_CACHE_HOME=str(tmp_path)).stdout == "True\n"
-        (made,) = (tmp_path / "enas").iterdir()
-        written = made.stat().st_mtime_ns
-        assert run(PRINT, XDG_CACHE_HOME=str(tmp_path), CC="cc").stdout == "True\n"
-        assert [path.stat().st_mtime_ns for path in (tmp_path / "enas").iterdir()] == [written]
-
-    def test_one_openmp_serves_pytorch_and_the_kernels(self) -> None:
-        code = "from enas.nn import native; native.library(); print(open('/proc/self/maps').read())"
-        if not Path("/proc/self/maps").exists():
-            pytest.skip("only where the system lists what is loaded")
-        maps = run(code).stdout.splitlines()
-        assert len({line.split()[-1] for line in maps if "gomp" in line or "iomp" in line}) == 1
-
-    @pytest.mark.parametrize("value", ["off", "0", "No"])
-    def test_the_switch(self, value: str) -> None:
-        done = run(PRINT, ENAS_KERNELS=value)
-        assert (done.stdout, done.stderr) == ("False\n", "")
-
-    def test_no_compiler_is_said_in_one_line(self, tmp_path: Path) -> None:
-        done = run(PRINT, CC="no-such-compiler", XDG_CACHE_HOME=str(tmp_path))
-        assert done.stdout == "False\n"
-        assert len(done.stderr.splitlines()) == 1
-        assert "no C compiler" in done.stderr
-
-    def test_a_compiler_that_fails_is_said_in_one_line(self, tmp_path: Path) -> None:
-        compiler = tmp_path / "cc"
-        compiler.write_text(
-            '#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "error: no such flag" >&2\necho more >&2\nexit 1\n'
-        )
-        compiler.chmod(0o755)
-        done = run(PRINT, CC=str(compiler), XDG_CACHE_HOME=str(tmp_path))
-        assert done.stdout == "False\n"
-        assert len(done.stderr.splitlines()) == 1
-        assert "error: no such flag" in done.stderr
-        assert list((tmp_path / "enas").iterdir()) == []
-
-    def test_a_damaged_file_is_said_in_one_line(self, tmp_path: Path) -> None:
-        run(PRINT, XDG_CACHE_HOME=str(tmp_path))
-        (made,) = (tmp_path / "enas").iterdir()
-        made.write_bytes(b"damaged")
-        done = run(PRINT, XDG_CACHE_HOME=str(tmp_path))
-        assert done.stdout == "False\n"
-        assert len(done.stderr.splitlines()) == 1
-
-
-def test_maps_of_other_kinds_are_left_to_pytorch(caplog: pytest.LogCaptureFixture) -> None:
-    x = channels_last(2, 3, 4, 4)
-    assert native.fits(x)
+def test_maps_and_parameters_of_other_kinds_are_left_to_pytorch() -> None:
+    x, weight = channels_last(2, 3, 4, 4), torch.ones(6)
+    assert native.fits(x, weight)
     for other in (x.double(), x.contiguous(), x.to("meta"), x[:, :, ::2], x[:0], x[0]):
         assert not native.fits(other)
+    for other in (weight.double(), weight[::2], weight.to("meta")):
+        assert not native.fits(x, other)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not native.fits(x)
-    assert caplog.record_tuples == [] or caplog.records[0].levelno < logging.WARNING
+
+
+def test_layers_that_do_not_go_together_get_pytorchs_error() -> None:
+    x = channels_last(2, 8, 4, 4)
+    for block in (Separable(8, 3, running=False).double(), Separable(6, 3, running=False)):
+        with pytest.raises(RuntimeError):
+            block(x)
+    with pytest.raises(RuntimeError):
+        Separable(6, 3, running=False).norm1(x)
+
+
+def test_other_layers_than_the_kernel_computes_go_through_the_layers() -> None:
+    block, x = Separable(6, 3, running=False), channels_last(2, 6, 4, 4)
+    block.norm1.relu, block.norm2.relu = False, True
+    y = block.norm2(block.pointwise2(block.depthwise2(block.norm1(block.pointwise1(block.depthwise1(x))))))
+    torch.testing.assert_close(block(x), y)
+    assert block(x).detach().min() == 0

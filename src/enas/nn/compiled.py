@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -36,22 +37,31 @@ def library() -> ctypes.CDLL | None:
     """The compiled kernels; None, with a word to the user, where there are none."""
     if os.environ.get(SWITCH, "on").lower() in ("off", "0", "no", "false"):
         return None
-    compiler = shutil.which(os.environ.get("CC") or "cc")
-    if compiler is None or os.name != "posix":
-        _logger.warning("no C compiler (cc): networks of images are computed without the package's own, faster kernels")
+    compiler = shlex.split(os.environ.get("CC") or "cc")
+    if os.name != "posix" or not compiler or shutil.which(compiler[0]) is None:
+        _logger.warning(
+            "no C compiler (%s) here: the package's own kernels are not used, which is slower", *compiler[:1]
+        )
         return None
     try:
-        path = folder() / f"kernels-{_digest(compiler)}.so"
-        if not path.exists():
-            _compile(compiler, path)
-        return ctypes.CDLL(str(path))
+        return _load(compiler, folder() / f"kernels-{_digest(compiler)}.so")
     except subprocess.CalledProcessError as error:
         lines = (error.stderr or "").strip().splitlines() or [f"status {error.returncode}"]
         reason = next((line for line in lines if "error" in line), lines[0])
-        _logger.warning("%s cannot compile the package's kernels, slower forms are used: %s", compiler, reason)
-    except OSError as error:
-        _logger.warning("the package's compiled kernels cannot be used, slower forms are: %s", error)
+        _logger.warning("%s cannot compile the package's kernels, slower forms are used: %s", compiler[0], reason)
+    except (OSError, RuntimeError) as error:  # no such place, or no home to keep it in
+        _logger.warning("the package's compiled kernels cannot be used (they need gcc), slower forms are: %s", error)
     return None
+
+
+def _load(compiler: Sequence[str], path: Path) -> ctypes.CDLL:
+    if path.exists():
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError:
+            _logger.warning("%s is damaged and is compiled anew", path)
+    _compile(compiler, path)
+    return ctypes.CDLL(str(path))
 
 
 def folder() -> Path:
@@ -59,13 +69,13 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "enas"
 
 
-def _digest(compiler: str) -> str:
+def _digest(compiler: Sequence[str]) -> str:
     """Changes with the source, the flags, the compiler and the processor: code for one processor may not run on another."""
     found = hashlib.sha256()
     for source in sorted(SOURCES.glob("*.[ch]")):
         found.update(source.read_bytes())
-    version = subprocess.run([compiler, "--version"], check=True, capture_output=True).stdout
-    found.update(b"\0".join([*(flag.encode() for flag in FLAGS), version, _processor().encode()]))
+    version = _run([*compiler, "--version"])
+    found.update("\0".join([*compiler, *FLAGS, version, _processor()]).encode())
     return found.hexdigest()[:16]
 
 
@@ -76,7 +86,7 @@ def _processor() -> str:
     return "\n".join([platform.machine(), *sorted({line for line in lines if line.startswith(keys)})])
 
 
-def _compile(compiler: str, path: Path) -> None:
+def _compile(compiler: Sequence[str], path: Path) -> None:
     """Compile beside the final place, then rename: another process may do the same at this moment.
 
     OpenMP is not linked: its functions are those that PyTorch has loaded, so that both share their threads.
@@ -86,11 +96,13 @@ def _compile(compiler: str, path: Path) -> None:
         objects = []
         for source in sorted(SOURCES.glob("*.c")):
             objects.append(Path(scratch) / f"{source.stem}.o")
-            _run([compiler, *FLAGS, "-c", str(source), "-o", str(objects[-1])])
+            _run([*compiler, *FLAGS, "-c", str(source), "-o", str(objects[-1])])
         made = Path(scratch) / path.name
-        _run([compiler, "-shared", *map(str, objects), "-o", str(made), "-lm"])
+        _run([*compiler, "-shared", *map(str, objects), "-o", str(made), "-lm"])
+        with made.open("rb") as file:
+            os.fsync(file.fileno())
         made.replace(path)
 
 
-def _run(command: Sequence[str]) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True)
+def _run(command: Sequence[str]) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, errors="replace").stdout

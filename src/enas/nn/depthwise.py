@@ -40,8 +40,7 @@ class DepthwiseConv(nn.Conv2d):
 
 def gradient_is_slow(x: Tensor) -> bool:
     """Whether PyTorch's gradient of a depthwise convolution of this map is the slow one."""
-    plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    return plain and x.is_contiguous(memory_format=torch.channels_last) and not torch.compiler.is_compiling()
+    return native.is_plain(x) and x.is_contiguous(memory_format=torch.channels_last)
 
 
 class _Depthwise(torch.autograd.Function):
@@ -73,8 +72,8 @@ def weight_gradient(g: Map, x: Map, weight: Kernels) -> Kernels:
         x: The map that was convolved.
         weight: The kernels, for their size.
     """
-    if weight.shape[-1] in (3, 5, 7) and native.fits(x):
-        return native.depthwise_kernels(g, x, weight)
+    if weight.shape[-1] in native.WINDOWS and len(weight) == x.shape[1] and native.fits(x, weight):
+        return native.depthwise_kernels(g.contiguous(memory_format=torch.channels_last), x, weight)
     if weight.shape[-1] != 5:
         return _gradient_of(g, x, weight, columns=weight.shape[-1] // 2)
     total = torch.zeros_like(weight)

@@ -1,7 +1,8 @@
 """The package's kernels, for tensors: batch norm, pooling, separable convolutions, gates of recurrent cells.
 
-They do what PyTorch does slowly on processors. Those for images work on float32 maps in channels-last memory format. Where they
-cannot be used (`fits`, `serves`), callers take PyTorch's own operations; results differ by rounding (`docs/performance.md`).
+They do what PyTorch does slowly on processors. Those for images work on float32 maps in channels-last memory format. They get
+bare addresses, so callers ask `fits` or `serves` first and take PyTorch's own operations where a kernel cannot be used; results
+differ by rounding (`docs/performance.md`).
 """
 
 import ctypes
@@ -9,14 +10,16 @@ from typing import Final
 
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from enas.nn.compiled import library
 
 MOST_CHANNELS: Final = 8192
-"""Of a map that is given to a kernel: some keep a few rows of it on the stack."""
+"""Of a map that is given to a kernel: some keep a few pixels of it on the stack."""
+WINDOWS: Final = (3, 5, 7)
+"""Sizes of depthwise kernels that there is a function for."""
 ACTIVATIONS: Final = ("tanh", "relu", "sigmoid", "identity")
-"""Of recurrent nodes, as the kernels number them."""
+"""Of recurrent nodes, as `kernels/gates.c` numbers them."""
 
 Map = Float[Tensor, "B C H W"]
 Half = Float[Tensor, "B C h w"]
@@ -30,16 +33,23 @@ Kernels = Float[Tensor, "C 1 k k"]
 Weights = Float[Tensor, "F C 1 1"]
 
 
-def fits(x: Tensor) -> bool:
-    """Whether the kernels can be used on a map here and now."""
+def is_plain(x: Tensor) -> bool:
+    """Whether this is a tensor of float32 numbers in this process's memory, which nobody traces, compiles or casts."""
+    if x.device.type != "cpu" or x.dtype != torch.float32 or type(x) not in (Tensor, nn.Parameter):
+        return False
+    return not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or torch.jit.is_tracing())
+
+
+def serves(*tensors: Tensor) -> bool:
+    """Whether there are kernels, and they can be given these tensors."""
+    return all(map(is_plain, tensors)) and library() is not None
+
+
+def fits(x: Tensor, *parameters: Tensor) -> bool:
+    """Whether a kernel can be used on a map with these parameters; their lengths are the caller's to compare."""
     shape_fits = x.dim() == 4 and 0 < x.shape[1] <= MOST_CHANNELS and x.numel() > 0
-    return shape_fits and x.is_contiguous(memory_format=torch.channels_last) and serves(x)
-
-
-def serves(x: Tensor) -> bool:
-    """Whether the kernels for states of recurrent cells can be used on one like this."""
-    plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    return plain and not torch.compiler.is_compiling() and library() is not None
+    dense = x.is_contiguous(memory_format=torch.channels_last) and all(value.is_contiguous() for value in parameters)
+    return shape_fits and dense and serves(x, *parameters)
 
 
 def like(x: Map) -> Map:
@@ -54,7 +64,7 @@ def norm(x: Map, weight: Channels, bias: Channels, epsilon: float, *, relu: bool
         The result, and mean, variance and inverse standard deviation of the map's channels.
     """
     y, statistics = like(x), _vectors(x, 3)
-    _call("norm", x, weight, bias, epsilon, *_lengths(x), relu, y, *statistics)
+    _call("norm", x, weight, bias, float(epsilon), *_lengths(x), relu, y, *statistics)
     return y, statistics
 
 
@@ -95,7 +105,7 @@ def max_pool(x: Map) -> Map:
 
 def max_pool_with_places(x: Map) -> tuple[Map, UInt8[Tensor, " N"]]:
     """The same, and where each maximum was, which `max_pool_backward` wants."""
-    y, places = like(x), torch.empty(x.numel(), dtype=torch.uint8)
+    y, places = like(x), torch.empty(x.numel(), dtype=torch.uint8, device=x.device)
     _call("max_pool", x, *_sizes(x), y, places)
     return y, places
 
@@ -110,8 +120,7 @@ def max_pool_backward(g: Map, places: UInt8[Tensor, " N"]) -> Map:
 def halves(x: Map) -> tuple[Half, Half]:
     """The pixels of even row and column, and those of odd row and column; height and width are even."""
     batch, channels, height, width = x.shape
-    shape = (2, batch, height // 2, width // 2, channels)
-    even, odd = x.new_empty(shape).permute(0, 1, 4, 2, 3).unbind()
+    even, odd = (_empty(x, (batch, channels, height // 2, width // 2)) for _ in range(2))
     _call("halves", x, *_sizes(x), even, odd, False)
     return even, odd
 
@@ -119,8 +128,7 @@ def halves(x: Map) -> tuple[Half, Half]:
 def halves_backward(even: Half, odd: Half) -> Map:
     """The map with these pixels and zeros elsewhere."""
     batch, channels, height, width = even.shape
-    shape = (batch, channels, 2 * height, 2 * width)
-    x = torch.empty(shape, dtype=even.dtype, memory_format=torch.channels_last)
+    x = _empty(even, (batch, channels, 2 * height, 2 * width))
     _call("halves", x, *_sizes(x), even, odd, True)
     return x
 
@@ -141,10 +149,12 @@ def separable(
         The result, and mean, variance and inverse standard deviation of its channels.
     """
     batch, filters, (height, width) = len(x), len(weights), x.shape[2:]
-    y = torch.empty((batch, filters, height, width), dtype=x.dtype, memory_format=torch.channels_last)
+    y = _empty(x, (batch, filters, height, width))
     statistics = _vectors(y, 3)
     kernel = kernels.shape[-1]
-    _call("separable", x, *_or_none(norm), kernels, weights, epsilon, *_sizes(x), filters, kernel, y, *statistics)
+    _call(
+        "separable", x, *_or_none(norm), kernels, weights, float(epsilon), *_sizes(x), filters, kernel, y, *statistics
+    )
     return y, statistics
 
 
@@ -214,6 +224,10 @@ def gates_backward(
         slopes,
         direct,
     )
+
+
+def _empty(like: Map, shape: tuple[int, int, int, int]) -> Tensor:
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def _vectors(x: Map, n: int) -> tuple[Channels, ...]:

@@ -57,7 +57,8 @@ class BatchNorm(nn.BatchNorm2d):
             if self.by_batch and input.numel() == input.shape[1]:  # each channel is its own mean; PyTorch refuses it
                 y = (input - input) * self.weight[:, None, None] + self.bias[:, None, None]
                 return F.relu(y) if self.relu else y
-            if self.by_batch and native.fits(input):
+            parameters_fit = len(self.weight) == input.shape[1] and native.fits(input, self.weight, self.bias)
+            if self.by_batch and parameters_fit:
                 return cast(Tensor, _NativeBatchNorm.apply(input, self.weight, self.bias, self))
             if not self.is_wide(input):
                 y = super().forward(input)
@@ -115,9 +116,8 @@ class _NativeBatchNorm(torch.autograd.Function):
 
 
 def _wide_passes_pay(x: Tensor) -> bool:
-    plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     fits = x.numel() > max(x.shape[1], LEAST) and x.is_contiguous(memory_format=torch.channels_last)
-    return plain and fits and x.shape[1] % VECTOR != 0 and not torch.compiler.is_compiling()
+    return native.is_plain(x) and fits and x.shape[1] % VECTOR != 0
 
 
 def _pixels_per_row(x: Tensor) -> int:

@@ -103,7 +103,7 @@ def halves(x: Map) -> tuple[Half, Half]:
 class _Halves(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> tuple[Tensor, Tensor]:
-        if native.fits(x):
+        if native.fits(x) and x.shape[2] % 2 == x.shape[3] % 2 == 0:
             return native.halves(x)
         layout = _layout(x)
         return x[:, :, ::2, ::2].contiguous(memory_format=layout), x[:, :, 1::2, 1::2].contiguous(memory_format=layout)

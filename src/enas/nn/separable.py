@@ -15,15 +15,13 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from enas.nn import native
-from enas.nn.depthwise import Kernels, Map, gradient_is_slow, same_size, weight_gradient
+from enas.nn.depthwise import DepthwiseConv, Kernels, Map, gradient_is_slow, same_size, weight_gradient
 from enas.nn.norm import BatchNorm, normalise, normalise_backward
 
 Result = Float[Tensor, "B F h w"]
 Weights = Float[Tensor, "F C 1 1"]
 Pair = tuple[nn.Conv2d, nn.Conv2d]
 """A depthwise convolution and the 1x1 convolution of its result."""
-SIZES = (3, 5, 7)
-"""Of the windows that the kernels in C know."""
 
 
 def separable_units(x: Map, first: Pair, norm1: BatchNorm, second: Pair, norm2: BatchNorm) -> Result:
@@ -32,15 +30,29 @@ def separable_units(x: Map, first: Pair, norm1: BatchNorm, second: Pair, norm2: 
     Args:
         x: The map.
         first: Makes as many channels as it reads.
-        norm1: Of the first's result; with ReLU.
+        norm1: Of the first's result.
         second: Reads the normalised map.
-        norm2: Of the second's result; without ReLU.
+        norm2: Of the second's result.
     """
-    known = all(layer.stride == (1, 1) and layer.kernel_size[0] in SIZES for layer in (first[0], second[0]))
-    if known and norm1.by_batch and norm2.by_batch and native.fits(x) and x.numel() > x.shape[1]:
-        weights = [layer.weight for layer in (*first, norm1, *second, norm2)]
+    weights = [layer.weight for layer in (*first, norm1, *second, norm2)]
+    known = _have_kernel(first, norm1, second, norm2) and x.numel() > x.shape[1] == len(first[0].weight)
+    if known and native.fits(x, *weights, norm1.bias, norm2.bias):
         return cast(Tensor, _SeparableUnits.apply(x, *weights, norm1.bias, norm2.bias, norm1, norm2))
     return norm2(separable_twice(x, first, norm1, second))
+
+
+def _have_kernel(first: Pair, norm1: BatchNorm, second: Pair, norm2: BatchNorm) -> bool:
+    """Whether the kernel computes these layers: a ReLU after the first norm only, windows and lengths that go together."""
+    normal = norm1.by_batch and norm2.by_batch and norm1.relu and not norm2.relu
+    widths = []
+    for (depthwise, pointwise), norm in ((first, norm1), (second, norm2)):
+        windows = isinstance(depthwise, DepthwiseConv) and depthwise.kernel_size[0] in native.WINDOWS
+        filters, channels, *area = pointwise.weight.shape
+        lengths = len(depthwise.weight) == channels and len(norm.weight) == filters <= native.MOST_CHANNELS
+        normal = normal and windows and lengths and depthwise.stride == (1, 1) and area == [1, 1]
+        normal = normal and pointwise.stride == (1, 1) and pointwise.groups == 1 and pointwise.bias is None
+        widths.append((channels, filters))
+    return normal and widths[0][1] == widths[1][0]
 
 
 def separable(x: Map, pair: Pair) -> Result:

@@ -99,3 +99,21 @@ def test_groups_share_a_predecessor_and_come_in_order() -> None:
     (three,) = (group for group in found if group.source == 2)
     assert three.members == (3, 4, 5)
     assert three.runs == (("relu", 0, 1), ("tanh", 1, 3))
+
+
+@pytest.mark.parametrize("layout", ["as it is", "turned", "repeated", "spread"])
+def test_a_state_of_any_layout_gives_the_same_numbers(layout: str) -> None:
+    cell, (batch, width) = cell_of(CELLS[0], "all"), (4, 20)
+    projected, hidden, weights = (
+        [x.detach().float() for x in part] if isinstance(part, list) else part.detach().float()
+        for part in inputs(cell, batch=batch, width=width)
+    )
+    hidden = {
+        "as it is": hidden,
+        "turned": hidden.t().contiguous().t(),
+        "repeated": hidden[:, :1].expand(batch, width),
+        "spread": torch.stack([hidden, hidden], 2)[:, :, 0],
+    }[layout]
+    weights = [weight / 5 for weight in weights]
+    expected = plain(cell, projected, hidden, None, weights)
+    torch.testing.assert_close(run_cell(cell, projected, hidden, None, weights), expected, rtol=1e-4, atol=1e-5)

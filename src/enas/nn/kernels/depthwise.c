@@ -9,7 +9,7 @@ void enas_depthwise_kernels(const float *x, const float *g, long images, long he
                             float *gradient, long threads) {
     Shape s = shape_of(height, width, channels, kernel);
     long size = s.pixels * channels, area = kernel * kernel;
-    double *totals = calloc((size_t)(threads * area * s.padded), sizeof(double));
+    double *totals = totals_of(threads * area * s.padded);
 #pragma omp parallel num_threads((int)threads)
     {
         float *framed = zeros(framed_size(s)), *framed_g = zeros(framed_size(s)), *sums = floats(area * s.padded);

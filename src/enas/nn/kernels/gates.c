@@ -42,12 +42,18 @@ static inline vec activate(vec x, long f) {
     return x;
 }
 
-/* Slope of an activation, from its value. */
-static inline vec slope(vec y, long f) {
-    if (f == TANH) return 1 - y * y;
-    if (f == RELU) return choose(y <= 0, splat(0), splat(1));
-    if (f == SIGMOID) return y * (1 - y);
-    return splat(1);
+/* Gradient of what was activated, from that of its value y. */
+static inline vec go_back(vec gradient, vec y, long f) {
+    if (f == TANH) return gradient * (1 - y * y);
+    if (f == RELU) return choose(y <= 0, splat(0), gradient);
+    if (f == SIGMOID) return gradient * y * (1 - y);
+    return gradient;
+}
+
+/* Between from (gate 0) and to (gate 1): of the two forms the one that is exact at the nearer end. */
+static inline vec between(vec from, vec to, vec gate) {
+    vec way = to - from;
+    return choose(gate < 0.5f, from + gate * way, to - (1 - gate) * way);
 }
 
 /* The first n numbers of a vector, the others zero, and their writing. */
@@ -79,7 +85,7 @@ void enas_gates(float *products, const float *p, long p_step, const int32_t *act
                 vec from = load_some(before + j, n);
                 store_some(a + j, value, n);
                 store_some(g + j, gate, n);
-                store_some(state + j, from + gate * (value - from), n);
+                store_some(state + j, between(from, value, gate), n);
             }
         }
 }
@@ -99,7 +105,7 @@ void enas_gates_backward(const float *gradients, const float *products, const fl
                 long at = (2 * b * nodes + k) * width + j, gate_at = at + nodes * width;
                 vec grad = load_some(gradients + (b * nodes + k) * width + j, n);
                 vec value = load_some(products + at, n), gate = load_some(products + gate_at, n), open = grad * gate;
-                store_some(slopes + at, open * slope(value, activations[k]), n);
+                store_some(slopes + at, go_back(open, value, activations[k]), n);
                 store_some(slopes + gate_at, grad * (value - from) * gate * (1 - gate), n);
                 sum += grad - open;
             }

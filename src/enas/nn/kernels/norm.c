@@ -7,7 +7,7 @@
 #include "line.h"
 #include "vector.h"
 
-enum { WIDE = 256, PIECE = 128 };
+enum { WIDE = 256, PIECE = 128, SAMPLES = 32 };
 
 typedef struct {
     long channels, together, width;
@@ -53,23 +53,35 @@ static inline __attribute__((always_inline)) void add_deviations(float *s, float
     }
 }
 
-/* Of each channel: mean and variance (that of these numbers, not of what they are a sample of).
-   Deviations are taken from the first pixel: a large mean then costs no precision. */
+/* Mean of a few pixels from everywhere: what deviations are taken from, so that neither a mean far from zero nor one strange
+   pixel costs precision. */
+static void middle_of(const float *x, long pixels, long channels, float *middle) {
+    long n = smaller(pixels, SAMPLES);
+    for (long c = 0; c < channels; c++) {
+        double sum = 0;
+        for (long k = 0; k < n; k++) sum += x[k * pixels / n * channels + c];
+        middle[c] = (float)(sum / (double)n);
+    }
+}
+
+/* Of each channel: mean and variance (that of these numbers, not of what they are a sample of). */
 static void moments(const float *x, long pixels, long channels, float *mean, float *variance, long threads) {
     Rows rows = rows_of(channels);
-    double *totals = calloc((size_t)(2 * channels * threads), sizeof(double));
+    double *totals = totals_of(2 * channels * threads);
+    float *middle = floats(channels);
+    middle_of(x, pixels, channels, middle);
 #pragma omp parallel num_threads((int)threads)
     {
         long worker = omp_get_thread_num(), begin, end;
         share(pixels, worker, omp_get_num_threads(), &begin, &end);
         double *mine = totals + 2 * channels * worker;
         float *s = zeros(3 * rows.width), *q = s + rows.width, *shift = q + rows.width;
-        repeat(shift, x, rows);
-        const float *at = x + begin * channels, *stop = x + end * channels;
+        repeat(shift, middle, rows);
+        long at = begin * channels, stop = end * channels;
         for (long done = 1; at < stop; done++) {
             long left = (stop - at) / rows.width;
-            if (left >= 4) add_deviations(s, q, at, shift, rows.width, 4);
-            else add_deviations(s, q, at, shift, left ? rows.width : stop - at, 1);
+            if (left >= 4) add_deviations(s, q, x + at, shift, rows.width, 4);
+            else add_deviations(s, q, x + at, shift, left ? rows.width : stop - at, 1);
             at += (left >= 4 ? 4 : 1) * rows.width;
             if (done % PIECE == 0 || at >= stop) {
                 gather(mine, s, rows);
@@ -81,10 +93,11 @@ static void moments(const float *x, long pixels, long channels, float *mean, flo
     add_workers(totals, channels, threads);
     for (long c = 0; c < channels; c++) {
         double s = totals[c] / (double)pixels, q = totals[channels + c] / (double)pixels - s * s;
-        mean[c] = (float)(s + x[c]);
+        mean[c] = (float)(s + middle[c]);
         variance[c] = (float)(q < 0 ? 0 : q);
     }
     free(totals);
+    free(middle);
 }
 
 /* y = x * scale + offset of its norm, rectified or not. */
@@ -156,7 +169,7 @@ void enas_norm_sums(const float *g, const float *x, const float *weight, const f
     Rows rows = rows_of(channels);
     float *scale = floats(2 * channels), *offset = scale + channels;
     line_of((Norm){weight, bias, mean, inverse_std}, channels, scale, offset);
-    double *totals = calloc((size_t)(2 * channels * threads), sizeof(double));
+    double *totals = totals_of(2 * channels * threads);
 #pragma omp parallel num_threads((int)threads)
     {
         long worker = omp_get_thread_num(), begin, end;

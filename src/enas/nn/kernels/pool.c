@@ -6,10 +6,11 @@
 
 typedef struct {
     long height, line, channels, stride;
-} Shape;
+} Image;
 
-/* The largest of nine numbers, the first where several are, and its place among the nine. What is no number wins. */
-static inline void largest(const float *x, Shape s, vec *most, ivec *place) {
+/* The largest of nine numbers, the first where several are, and its place among the nine; the middle where all are minus
+   infinity. What is no number wins. */
+static inline void largest(const float *x, Image s, vec *most, ivec *place) {
     *most = splat(-INFINITY);
     *place = (ivec){0} + 4;
     for (int tap = 0; tap < 9; tap++) {
@@ -20,7 +21,7 @@ static inline void largest(const float *x, Shape s, vec *most, ivec *place) {
     }
 }
 
-static void pool_image(const float *framed, float *y, uint8_t *places, float *row, uint8_t *place_row, Shape s) {
+static void pool_image(const float *framed, float *y, uint8_t *places, float *row, uint8_t *place_row, Image s) {
     for (long h = 0; h < s.height; h++) {
         for (long t = 0; t < s.line; t += LANES) {
             vec most;
@@ -37,12 +38,12 @@ static void pool_image(const float *framed, float *y, uint8_t *places, float *ro
 /* y = maxima of x; places may be NULL. */
 void enas_max_pool(const float *x, long images, long height, long width, long channels, float *y, uint8_t *places,
                    long threads) {
-    Shape s = {height, width * channels, channels, (width + 2) * channels};
+    Image s = {height, width * channels, channels, (width + 2) * channels};
     long size = height * s.line, framed_size = (height + 2) * s.stride + LANES;
 #pragma omp parallel num_threads((int)threads)
     {
         float *framed = floats(framed_size), *row = floats(round_up(s.line, LANES));
-        uint8_t *place_row = malloc((size_t)round_up(s.line, LANES));
+        uint8_t *place_row = found(malloc((size_t)round_up(s.line, LANES)));
         for (long k = 0; k < framed_size; k++) framed[k] = -INFINITY;
         long begin, end;
         share(images, omp_get_thread_num(), omp_get_num_threads(), &begin, &end);
@@ -58,7 +59,7 @@ void enas_max_pool(const float *x, long images, long height, long width, long ch
 }
 
 /* dx of an image: each number of g goes to where its maximum was. Each number of dx looks at the nine windows that it lies in. */
-static void scatter_image(const float *g, const uint8_t *places, float *dx, Shape s) {
+static void scatter_image(const float *g, const uint8_t *places, float *dx, Image s) {
     for (long h = 0; h < s.height; h++) {
         float *row = dx + h * s.line;
         for (int tap = 0; tap < 9; tap++) { /* the window's middle; this number is at place 8 - tap of it */
@@ -74,12 +75,12 @@ static void scatter_image(const float *g, const uint8_t *places, float *dx, Shap
 
 void enas_max_pool_backward(const float *g, const uint8_t *places, long images, long height, long width, long channels,
                             float *dx, long threads) {
-    Shape s = {height, width * channels, channels, (width + 2) * channels};
+    Image s = {height, width * channels, channels, (width + 2) * channels};
     long size = height * s.line, framed_size = (height + 2) * s.stride;
 #pragma omp parallel num_threads((int)threads)
     {
         float *framed = floats(framed_size);
-        uint8_t *framed_places = malloc((size_t)framed_size);
+        uint8_t *framed_places = found(malloc((size_t)framed_size));
         memset(framed, 0, framed_size * sizeof(float));
         memset(framed_places, 255, framed_size);
         long begin, end;

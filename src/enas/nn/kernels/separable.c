@@ -9,6 +9,8 @@
 #include "line.h"
 #include "product.h"
 
+enum { PIECE = 128, SAMPLES = 16 };
+
 /* matrix[channel][filter], with filters filled up to whole vectors, or matrix[filter][channel] filled up likewise. */
 static float *lay_out_weights(const float *weights, long channels, long filters, int by_filter) {
     long rows = by_filter ? filters : channels, columns = by_filter ? channels : filters;
@@ -29,25 +31,27 @@ static float *lay_out_line(Norm norm, long channels) {
     return line;
 }
 
-/* Add the sums of an image's padded pixels and of their squares, deviations taken from its first pixel. */
+/* Add the sums of an image's padded pixels and of their squares. In float32 only deviations from the mean of a few pixels are
+   summed, and only over short pieces. */
 static void add_moments(const float *y, long pixels, long channels, double *sums, double *squares) {
-    long step = round_up(channels, LANES);
+    long step = round_up(channels, LANES), n = smaller(pixels, SAMPLES);
     for (long v = 0; v < step; v += LANES) {
-        vec first = load(y + v), s = {0}, q = {0}, t = {0}, r = {0};
-        for (long p = 0; p < pixels; p++) {
-            vec d = load(y + p * step + v) - first;
-            if (p % 2) {
-                t += d;
-                r += d * d;
-            } else {
+        vec middle = {0};
+        for (long k = 0; k < n; k++) middle += load(y + k * pixels / n * step + v);
+        middle /= (float)n;
+        for (long begin = 0; begin < pixels; begin += PIECE) {
+            long end = smaller(begin + PIECE, pixels);
+            vec s = {0}, q = {0};
+            for (long p = begin; p < end; p++) {
+                vec d = load(y + p * step + v) - middle;
                 s += d;
                 q += d * d;
             }
-        }
-        for (long c = v; c < smaller(v + LANES, channels); c++) {
-            double shift = first[c - v], sum = s[c - v] + t[c - v], square = q[c - v] + r[c - v];
-            sums[c] += sum + (double)pixels * shift;
-            squares[c] += square + 2 * shift * sum + (double)pixels * shift * shift;
+            for (long c = v; c < smaller(v + LANES, channels); c++) {
+                double shift = middle[c - v], sum = s[c - v];
+                sums[c] += sum + (double)(end - begin) * shift;
+                squares[c] += q[c - v] + 2 * shift * sum + (double)(end - begin) * shift * shift;
+            }
         }
     }
 }
@@ -61,7 +65,7 @@ void enas_separable(const float *x, const float *weight, const float *bias, cons
     long lanes = round_up(filters, LANES);
     float *taps = lay_out(kernels, s, 0), *matrix = lay_out_weights(weights, channels, filters, 0);
     float *line = lay_out_line((Norm){weight, bias, x_mean, x_inverse_std}, channels);
-    double *totals = calloc((size_t)(2 * filters * threads), sizeof(double));
+    double *totals = totals_of(2 * filters * threads);
 #pragma omp parallel num_threads((int)threads)
     {
         float *framed = zeros(framed_size(s)), *z = floats(s.pixels * s.padded), *out = floats(s.pixels * lanes);
@@ -167,7 +171,7 @@ void enas_separable_backward(const float *g, const float *y, const float *y_weig
     line_back(norm, d_weight, d_bias, images * s.pixels, filters, y_line + 2 * lanes, y_line + 3 * lanes);
     long for_taps = area * s.padded, for_weights = round_up(channels, BLOCK) * lanes;
     long all = for_taps + for_weights + 2 * channels;
-    double *totals = calloc((size_t)(all * threads), sizeof(double));
+    double *totals = totals_of(all * threads);
 #pragma omp parallel num_threads((int)threads)
     {
         float *framed = zeros(framed_size(s)), *framed_g = zeros(framed_size(s)), *z = floats(s.pixels * s.padded);

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ static inline vec splat(float a) { return (vec){0} + a; }
 /* yes where the mask is set, no elsewhere */
 static inline vec choose(ivec mask, vec yes, vec no) { return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask)); }
 
-/* a * b + c, rounded once where the processor can: as a call of a function it would be many times slower. */
+/* a * b + c, rounded once where the processor has an instruction for it: elsewhere fmaf would be a slow function of the library. */
 static inline float multiply_add(float a, float b, float c) {
 #if defined(__FMA__) || defined(__aarch64__)
     return fmaf(a, b, c);
@@ -51,16 +52,21 @@ static inline void share(long n, long worker, long workers, long *begin, long *e
     *end = n * (worker + 1) / workers;
 }
 
-static inline float *floats(long n) {
-    void *memory = NULL;
-    if (posix_memalign(&memory, 64, (size_t)(n + LANES) * sizeof(float))) abort();
-    return memory;
+static inline void *found(void *memory) {
+    if (memory) return memory;
+    fputs("enas: out of memory\n", stderr);
+    abort();
 }
 
-static inline float *zeros(long n) {
-    float *memory = floats(n);
-    memset(memory, 0, (size_t)(n + LANES) * sizeof(float));
-    return memory;
+/* Scratch memory. A vector may be read beyond its end: of the last padded pixel, a product of several rows reads into the next. */
+static inline float *floats(long n) {
+    void *memory = NULL;
+    if (posix_memalign(&memory, 64, (size_t)(n + LANES) * sizeof(float))) memory = NULL;
+    return found(memory);
 }
+
+static inline float *zeros(long n) { return memset(floats(n), 0, (size_t)(n + LANES) * sizeof(float)); }
+
+static inline double *totals_of(long n) { return found(calloc((size_t)n, sizeof(double))); }
 
 #endif

@@ -99,6 +99,7 @@ class _OverTime(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, cell: Cell, keep: bool, longest: float | None, *tensors: Any) -> Tensor:
         projected, hidden, mask, *weights = tensors
+        hidden = hidden.contiguous()  # a state of another layout cannot be given to a kernel
         plan = groups(cell)
         joined, gates = [_joined(group, weights) for group in plan], [Gates(group.runs, hidden) for group in plan]
         buffers = _Buffers(plan, len(projected) if keep else 1, hidden)

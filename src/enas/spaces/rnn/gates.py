@@ -55,8 +55,9 @@ class Gates:
         """
         self._runs = runs
         names = [name for name, start, stop in runs for _ in range(start, stop)]
-        self._codes = torch.tensor([native.ACTIVATIONS.index(name) for name in names], dtype=torch.int32)
         self._native = native.serves(like)
+        codes = [native.ACTIVATIONS.index(name) for name in names]
+        self._codes = torch.tensor(codes, dtype=torch.int32, device=like.device)
         n = 0 if self._native else len(like)
         self._one, self._two = like.new_empty(2, n, len(names), like.shape[1])
 
