@@ -5,7 +5,8 @@
 Data is noise: speed does not depend on it. "ratio" is the time of the whole step over the sum of its primitives
 (`primitives.py`); the optimiser, the limit of the gradient, sums of gradients and Python count for the step alone. "cold ratio"
 is that to the same primitives when the caches hold none of their data as they begin: a step lies between the two. "over
-forward" is the time in which an architecture is scored over that of its forward pass alone.
+forward" is the time in which an architecture is scored over that of its forward pass alone, "together" that in which twenty
+uniformly drawn ones are scored on one batch, as in an update of the controller, over that of twenty scored one by one.
 """
 
 import argparse
@@ -26,13 +27,15 @@ from enas.data.images import ImageData, ImageSplit
 from enas.data.text import TextData
 from enas.runtime import keep_freed_memory
 from enas.search.optimizers import step_weights, weights_optimizer
-from enas.search.scoring import Decoder, bind, score
+from enas.search.scoring import Decoder, bind, score, sharing
 from enas.space import Space
 from enas.spaces import load, names
 from enas.spaces.rnn.wiring import cell_of
 from enas.tasks.images import ImageTask
 
 VOCABULARY = 10_000
+UPDATE = 20
+"""Architectures that are scored together."""
 
 
 def noise(space: Space, augment: Any) -> Any:
@@ -158,17 +161,34 @@ class Bench:
         def sample() -> list[Architecture]:
             return [self.decoder(row) for row in policy(1000, generator=draw).codes]
 
-        mean = sum(steps) / len(steps)
+        mean, together = sum(steps) / len(steps), self.together(batch)
         return {
             "step_ms": mean,
             "primitives_ms": warm,
             "ratio": mean / warm,
             "cold_ratio": mean / cold,
+            "together": together,
             "architectures_per_second": 1e3 / mean,
             "over_forward": sum(steps) / sum(forwards),
             "data_share": data / (data + mean),
             "sampling_1000_ms": milliseconds(sample, self.clock),
         }
+
+    def together(self, batch: Any) -> float:
+        """Time of scoring architectures on one batch that share what they have in common, over that of each by itself."""
+        rows = sample_uniformly(self.decoder.steps, UPDATE, torch.Generator().manual_seed(1)).tolist()
+        architectures = [self.decoder(torch.tensor(row)) for row in sorted(rows)]
+
+        def all_of_them() -> None:
+            for a in architectures:
+                score(self.supernet, a, [batch], self.task)
+
+        def sharing_them() -> None:
+            with sharing(self.supernet):
+                all_of_them()
+
+        alone = milliseconds(all_of_them, self.clock, least=2, most=2)
+        return milliseconds(sharing_them, self.clock, least=2, most=2) / alone
 
 
 def arguments() -> argparse.Namespace:

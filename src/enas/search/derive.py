@@ -15,7 +15,7 @@ from enas.architecture import Architecture
 from enas.config import SearchConfig
 from enas.controller import Controller, sample_uniformly
 from enas.ranking import spearman
-from enas.search.scoring import Decoder, bind
+from enas.search.scoring import Decoder, bind, sharing
 from enas.tasks.task import Batch, Task, add_figures
 
 KEEP: Final = 3
@@ -149,8 +149,8 @@ def derive(
     trials = {key: _Trial(decoder(torch.tensor(key))) for key in dict.fromkeys(chain(*keys.values()))}
     batches = list(task.scoring_batches("valid", config.reward_batch_size, config.derive_examples))
     bounds = stage_bounds(len(batches), config.derive_stages)
-    for origin in keys:
-        for key in keys[origin]:
+    with sharing(supernet):
+        for key in sorted(chain(*keys.values())):
             if not trials[key].scores:
                 trials[key].go_on(supernet, batches[: bounds[0]], task)
             advance()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from enas.controller import sample_uniformly
-from enas.search.scoring import score
+from enas.search.scoring import score, sharing
 from enas.search.state import Search
 from enas.tasks.task import Batch
 
@@ -23,14 +23,14 @@ def measure(state: Search, codes: Tensor) -> list[float]:
     config, fixed = state.config, None
     if config.fix_reward_batch:
         fixed = _batch_of_epoch(state)
-    batch, known = fixed or (None, {})
-    scores: list[float] = []
-    for row in codes:
-        if batch is None or not config.share_reward_batch:
-            batch = state.objects.task.random_batch("valid", config.reward_batch_size, state.generator)
-            known = {}
-        scores.append(_score_once(state, row, [batch], known))
-    return scores
+    if not config.share_reward_batch:
+        return [_score_all(state, row[None], [_draw(state)], {})[0] for row in codes]
+    batch, known = fixed or (_draw(state), {})
+    return _score_all(state, codes, [batch], known)
+
+
+def _draw(state: Search) -> Batch:
+    return state.objects.task.random_batch("valid", state.config.reward_batch_size, state.generator)
 
 
 def _batch_of_epoch(state: Search) -> tuple[Batch, Known]:
@@ -59,14 +59,16 @@ def probe(state: Search) -> dict[str, object]:
     batches = list(objects.task.scoring_batches("valid", config.reward_batch_size, config.probe_examples))
     known: Known = {}
     scored = {
-        name: {"codes": codes.tolist(), "scores": [_score_once(state, row, batches, known) for row in codes]}
+        name: {"codes": codes.tolist(), "scores": _score_all(state, codes, batches, known)}
         for name, codes in drawn.items()
     }
     return {"examples": sum(len(batch) for batch in batches), **scored}
 
 
-def _score_once(state: Search, row: Tensor, batches: list[Batch], known: Known) -> float:
-    key = tuple(row.tolist())
-    if key not in known:
-        known[key] = score(state.scored, state.objects.decoder(row), batches, state.objects.task)
-    return known[key]
+def _score_all(state: Search, codes: Tensor, batches: list[Batch], known: Known) -> list[float]:
+    """Score what is not known yet, in lexicographic order: neighbours in it have most in common."""
+    keys = [tuple(row) for row in codes.tolist()]
+    with sharing(state.scored):
+        for key in sorted(set(keys) - known.keys()):
+            known[key] = score(state.scored, state.objects.decoder(torch.tensor(key)), batches, state.objects.task)
+    return [known[key] for key in keys]

@@ -1,6 +1,7 @@
 """What an architecture is worth with the shared weights: its metric (accuracy, perplexity) on validation examples."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from jaxtyping import Int
@@ -9,12 +10,22 @@ from torch import Tensor, nn
 from enas.architecture import Architecture, decode
 from enas.decisions import Skips as SkipsDecision
 from enas.decisions import Step, columns, decisions
+from enas.nn.once import Once
 from enas.tasks.task import Batch, Model, Task, add_figures
 
 
 def bind(supernet: nn.Module, architecture: Architecture) -> Model:
     """The supernet as the model of one architecture."""
     return lambda *inputs: supernet(*inputs, architecture)
+
+
+def sharing(supernet: nn.Module) -> AbstractContextManager[None]:
+    """Within this, architectures scored on one batch share what they have in common, where the space's supernet can.
+
+    The weights must stay as they are. Neighbours in lexicographic order of their codes share most.
+    """
+    once = getattr(supernet, "once", None)
+    return once.sharing() if isinstance(once, Once) else nullcontext()
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from enas.architecture import Architecture
 from enas.bounds import Count, Decay
 from enas.data.images import ImageSpec
 from enas.nn.blocks import SEARCH_EPSILON, FactorisedReduction, Head, add, batch_norm, conv, operation
+from enas.nn.once import Once
 from enas.spaces.macro.steps import OPERATIONS
 from enas.spaces.macro.wiring import reduction_layers, run_wiring
 
@@ -46,7 +47,7 @@ class Supernet(nn.Module):
         """
         super().__init__()
         running, filters, layers = running_statistics, config.filters, config.layers
-        self.layers = layers
+        self.layers, self.once = layers, Once()
         self.stem = nn.Sequential(conv(spec.channels, filters, 3), batch_norm(filters, running=running))
         self.branches = nn.ModuleList(
             nn.ModuleDict({name: search_branch(name, filters, running=running) for name in OPERATIONS})
@@ -67,15 +68,16 @@ class Supernet(nn.Module):
         """The last map of one architecture."""
         return run_wiring(
             architecture,
-            self.stem(images),
+            self.once(self.stem, images),
             layers=self.layers,
-            operate=lambda layer, name, x: cast(nn.ModuleDict, self.branches[layer])[name](x),
+            operate=lambda layer, name, x: self.once(cast(nn.ModuleDict, self.branches[layer])[name], x),
             merge=self._merge,
-            reduce=lambda number, index, x: cast(nn.ModuleList, self.reductions[number])[index + 1](x),
+            reduce=lambda number, index, x: self.once(cast(nn.ModuleList, self.reductions[number])[index + 1], x),
         )
 
     def _merge(self, layer: int, out: Tensor, skipped: Sequence[Tensor], sources: Sequence[int]) -> Tensor:
-        return self.merges[layer - 1](add(out, skipped))
+        norm = self.merges[layer - 1]
+        return self.once(lambda first, *others: norm(add(first, others)), out, *skipped, key=norm)
 
 
 def search_branch(name: str, filters: int, *, running: bool) -> nn.Sequential:

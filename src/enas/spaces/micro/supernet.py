@@ -17,6 +17,7 @@ from enas.bounds import Count, Decay, NotNegative
 from enas.data.images import ImageSpec
 from enas.nn.blocks import FactorisedReduction, Pool, add, batch_norm, conv, he_normal
 from enas.nn.cells import Classifiers, RectifyOnce, Separable, fit
+from enas.nn.once import Once
 from enas.spaces.micro.steps import INPUTS, OPERATIONS, SIDES
 from enas.spaces.micro.wiring import (
     Cell,
@@ -89,6 +90,7 @@ class Supernet(nn.Module):
         self.stack = SearchStack(
             config.layers, config.filters, spec, {"normal": contents, "reduction": contents}, running=running_statistics
         )
+        self.once = self.stack.once
         self.classifiers = Classifiers(
             self.stack.channels,
             spec.classes,
@@ -122,7 +124,7 @@ class SearchStack(nn.Module):
             running: Whether batch norm keeps running averages.
         """
         super().__init__()
-        self.layers = layers
+        self.layers, self.once = layers, Once()
         self.stem = nn.Sequential(conv(spec.channels, 3 * filters, 3), batch_norm(3 * filters, running=running))
         self.cells, self.reductions = nn.ModuleList(), nn.ModuleList()
 
@@ -146,7 +148,7 @@ class SearchStack(nn.Module):
         """The last map, and the one for the auxiliary classifier."""
         chosen, rectify = {"normal": normal, "reduction": reduction}, RectifyOnce()
         return run_stack(
-            self.stem(images),
+            self.once(self.stem, images),
             layers=self.layers,
             reduce=lambda number, x: self.reductions[number](x),
             cell=lambda index, older, newer: self.cells[index](

@@ -12,6 +12,7 @@ from enas.architecture import Architecture
 from enas.bounds import Count
 from enas.data.images import ImageSpec
 from enas.nn.blocks import batch_norm, conv
+from enas.nn.once import Once
 from enas.spaces.nasbench201.steps import EDGES, OPERATIONS
 from enas.spaces.nasbench201.wiring import Link, links_of, run_cell, run_stack
 
@@ -89,7 +90,7 @@ class CellStack(nn.Module):
             stem_stride: Stride of the stem.
         """
         super().__init__()
-        self.number = cells
+        self.number, self.once = cells, Once()
         self.stem = nn.Sequential(
             conv(spec.channels, filters, 3, stride=stem_stride), batch_norm(filters, running=running)
         )
@@ -110,7 +111,7 @@ class CellStack(nn.Module):
     def forward(self, images: Float[Tensor, "B C H W"], links: Sequence[Link]) -> Float[Tensor, "B classes"]:
         """Logits of the network whose cells all have these links."""
         last = run_stack(
-            self.stem(images),
+            self.once(self.stem, images),
             self.number,
             cell=lambda index, x: self.cells[index](x, links),
             reduce=lambda number, x: self.reductions[number](x),
@@ -134,6 +135,7 @@ class Supernet(nn.Module):
         self.stack = CellStack(
             config.filters, config.cells, spec, every, running=running_statistics, stem_stride=config.stem_stride
         )
+        self.once = self.stack.once
 
     def forward(self, images: Float[Tensor, "B C H W"], architecture: Architecture) -> Float[Tensor, "B classes"]:
         """Logits of one architecture."""

@@ -10,6 +10,7 @@ from enas.architecture import Architecture
 from enas.bounds import Count
 from enas.data.images import ImageSpec
 from enas.nn.blocks import batch_norm, conv
+from enas.nn.once import Once
 from enas.spaces.nasbench_macro.steps import BLOCKS
 from enas.spaces.nasbench_macro.wiring import Head, block, places, run_wiring
 
@@ -40,7 +41,7 @@ class Supernet(nn.Module):
             running_statistics: Whether batch norm keeps running averages for evaluation, or always uses the batch.
         """
         super().__init__()
-        running, filters = running_statistics, config.filters
+        running, filters, self.once = running_statistics, config.filters, Once()
         self.stem = nn.Sequential(
             conv(spec.channels, filters, 3, stride=config.stem_stride), batch_norm(filters, running=running, relu=True)
         )
@@ -52,6 +53,8 @@ class Supernet(nn.Module):
     def forward(self, images: Float[Tensor, "B C H W"], architecture: Architecture) -> Float[Tensor, "B classes"]:
         """Logits of one architecture."""
         last = run_wiring(
-            architecture, self.stem(images), lambda layer, name, x: cast(nn.ModuleDict, self.blocks[layer])[name](x)
+            architecture,
+            self.once(self.stem, images),
+            lambda layer, name, x: self.once(cast(nn.ModuleDict, self.blocks[layer])[name], x),
         )
         return self.head(last)
