@@ -81,7 +81,8 @@ def table(results: Path) -> str:
             lines.append(f"{label:9} {phase:11} {figures} {memory:>8}")
         row = result["controller"]
         lines.append(
-            f"{'':9} scoring over bare forward pass {row['over_forward']:.2f}; 20 together over one by one {row['together']:.2f}; "
+            f"{'':9} scoring over bare forward pass {row['over_forward']:.2f}; "
+            f"20 together over one by one {row['together']:.2f}; "
             f"1,000 architectures sampled in {row['sampling_1000_ms']:.0f} ms"
         )
     return "\n".join(lines)
