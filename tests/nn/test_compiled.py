@@ -88,11 +88,11 @@ def test_a_compiler_without_a_version_is_said_in_one_line(tmp_path: Path) -> Non
     assert "error: no tools" in done.stderr
 
 
-def test_no_place_to_keep_it_is_said_in_one_line(tmp_path: Path) -> None:
+def test_without_a_place_to_keep_it_each_process_compiles_for_itself(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    done = run(PRINT, XDG_CACHE_HOME=str(tmp_path / "file"))
-    assert done.stdout == "False\n"
-    assert len(done.stderr.splitlines()) == 1
+    done = run(PRINT, XDG_CACHE_HOME=str(tmp_path / "file"), TMPDIR=str(tmp_path))
+    assert (done.stdout, done.stderr) == ("True\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_who_traces_sees_pytorchs_operations() -> None:

@@ -37,19 +37,21 @@ def library() -> ctypes.CDLL | None:
     """The compiled kernels; None, with a word to the user, where there are none."""
     if os.environ.get(SWITCH, "on").lower() in ("off", "0", "no", "false"):
         return None
-    compiler = shlex.split(os.environ.get("CC") or "cc")
-    if os.name != "posix" or not compiler or shutil.which(compiler[0]) is None:
-        _logger.warning(
-            "no C compiler (%s) here: the package's own kernels are not used, which is slower", *compiler[:1]
-        )
+    compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    if os.name != "posix" or shutil.which(compiler[0]) is None:
+        _logger.warning("no C compiler (%s) here: the package's own kernels are not used, which is slower", compiler[0])
         return None
     try:
-        return _load(compiler, folder() / f"kernels-{_digest(compiler)}.so")
+        name = f"kernels-{_digest(compiler)}.so"
+        if (kept := folder()) is not None:
+            return _load(compiler, kept / name)
+        with tempfile.TemporaryDirectory() as scratch:  # what is loaded may be deleted
+            return _load(compiler, Path(scratch) / name)
     except subprocess.CalledProcessError as error:
         lines = (error.stderr or "").strip().splitlines() or [f"status {error.returncode}"]
         reason = next((line for line in lines if "error" in line), lines[0])
         _logger.warning("%s cannot compile the package's kernels, slower forms are used: %s", compiler[0], reason)
-    except (OSError, RuntimeError) as error:  # no such place, or no home to keep it in
+    except OSError as error:
         _logger.warning("the package's compiled kernels cannot be used (they need gcc), slower forms are: %s", error)
     return None
 
@@ -64,9 +66,14 @@ def _load(compiler: Sequence[str], path: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(path))
 
 
-def folder() -> Path:
-    """Where compiled kernels are kept: in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "enas"
+def folder() -> Path | None:
+    """Where compiled kernels are kept: in the user's cache folder, which is made; None: nothing can be kept there."""
+    try:
+        found = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "enas"
+        found.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home
+        return None
+    return found if os.access(found, os.W_OK) else None
 
 
 def _digest(compiler: Sequence[str]) -> str:
@@ -91,7 +98,6 @@ def _compile(compiler: Sequence[str], path: Path) -> None:
 
     OpenMP is not linked: its functions are those that PyTorch has loaded, so that both share their threads.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         objects = []
         for source in sorted(SOURCES.glob("*.c")):
