@@ -57,8 +57,7 @@ class BatchNorm(nn.BatchNorm2d):
             if self.by_batch and input.numel() == input.shape[1]:  # each channel is its own mean; PyTorch refuses it
                 y = (input - input) * self.weight[:, None, None] + self.bias[:, None, None]
                 return F.relu(y) if self.relu else y
-            parameters_fit = len(self.weight) == input.shape[1] and native.fits(input, self.weight, self.bias)
-            if self.by_batch and parameters_fit:
+            if self._has_kernel(input):
                 return cast(Tensor, _NativeBatchNorm.apply(input, self.weight, self.bias, self))
             if not self.is_wide(input):
                 y = super().forward(input)
@@ -89,6 +88,10 @@ class BatchNorm(nn.BatchNorm2d):
     def extra_repr(self) -> str:
         """What `print` shows."""
         return super().extra_repr() + (", relu" if self.relu else "")
+
+    def _has_kernel(self, input: Map) -> bool:
+        goes_together = self.by_batch and len(self.weight) == input.shape[1]
+        return goes_together and native.fits(input, self.weight, self.bias)
 
     @property
     def by_batch(self) -> bool:
