@@ -6,7 +6,8 @@ differ by rounding (`docs/performance.md`).
 """
 
 import ctypes
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from enas.nn.compiled import library
 
+VECTOR: Final = 16
+"""Numbers in the widest vector of a processor."""
 MOST_CHANNELS: Final = 8192
 """Of a map that is given to a kernel: some keep a few pixels of it on the stack."""
 WINDOWS: Final = (3, 5, 7)
@@ -191,6 +194,35 @@ def separable_backward(
         *_sizes(x), len(weights), kernels.shape[-1], dx, d_kernels, d_weights, *gradients,
     )  # fmt: skip
     return dx, d_kernels, d_weights, gradients
+
+
+class Panels(NamedTuple):
+    """Matrices laid out for `multiply`."""
+
+    numbers: Float[Tensor, " N"]
+    depth: int
+    """Rows of what they make together."""
+    columns: int
+    parts: int
+    """Workers for which they are divided."""
+
+
+def lay_out(matrices: Sequence[Float[Tensor, "R W"]], *, turned: bool) -> Panels:
+    """Lay out matrices of one shape and stride, with contiguous rows: side by side, or turned and one above the other."""
+    (rows, width), step, parts = matrices[0].shape, matrices[0].stride(0), torch.get_num_threads()
+    depth, columns = (width * len(matrices), rows) if turned else (rows, width * len(matrices))
+    numbers = matrices[0].new_empty(depth * -(-columns // VECTOR) * VECTOR)
+    places = torch.tensor([matrix.data_ptr() for matrix in matrices])
+    _call("lay_out", places, len(matrices), rows, width, step, turned, parts, numbers)
+    return Panels(numbers, depth, columns, parts)
+
+
+def multiply(
+    x: Float[Tensor, "B C"], panels: Panels, out: Float[Tensor, "B F"], plus: Float[Tensor, "B F"] | None
+) -> Float[Tensor, "B F"]:
+    """Write the product of x, whose rows are contiguous, with a matrix into `out`, plus something or not; both contiguous."""
+    _call("multiply", x, x.stride(0), len(x), panels.numbers, panels.depth, panels.columns, panels.parts, plus, out)
+    return out
 
 
 def gates(products: Tensor, source: Tensor, activations: Tensor, states: Tensor) -> None:

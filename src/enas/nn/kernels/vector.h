@@ -25,7 +25,7 @@ typedef uint8_t bytes __attribute__((vector_size(LANES), aligned(1), may_alias))
 
 static inline vec load(const float *p) { return *(const vec *)p; }
 static inline void store(float *p, vec v) { *(vec *)p = v; }
-static inline vec splat(float a) { return (vec){0} + a; }
+static inline vec splat(float a) { return a - (vec){0}; } /* not +: that would be an addition, for the sake of -0 */
 
 /* yes where the mask is set, no elsewhere */
 static inline vec choose(ivec mask, vec yes, vec no) { return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask)); }

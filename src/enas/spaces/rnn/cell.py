@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from enas.spaces.rnn.gates import Gates, Run
+from enas.spaces.rnn.products import Products
 from enas.spaces.rnn.wiring import Cell
 
 
@@ -72,12 +73,8 @@ def run_cell(
     return outputs
 
 
-def _joined(group: Group, weights: Sequence[Tensor]) -> Tensor:
-    """The weights of a group, [a of all members, g of all members] side by side."""
-    if len(group.members) == 1:
-        return weights[group.members[0]]
-    halves = [weights[i].chunk(2, dim=1) for i in group.members]
-    return torch.cat([half[side] for side in (0, 1) for half in halves], dim=1)
+def _products(plan: Sequence[Group], weights: Sequence[Tensor], *, turned: bool = False) -> list[Products]:
+    return [Products([weights[i] for i in group.members], turned=turned) for group in plan]
 
 
 class _Buffers:
@@ -99,16 +96,16 @@ class _OverTime(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, cell: Cell, keep: bool, longest: float | None, *tensors: Any) -> Tensor:
         projected, hidden, mask, *weights = tensors
-        hidden = hidden.contiguous()  # a state of another layout cannot be given to a kernel
+        projected, hidden = projected.contiguous(), hidden.contiguous()  # kernels take no other layout
         plan = groups(cell)
-        joined, gates = [_joined(group, weights) for group in plan], [Gates(group.runs, hidden) for group in plan]
+        multiply, gates = _products(plan, weights), [Gates(group.runs, hidden) for group in plan]
         buffers = _Buffers(plan, len(projected) if keep else 1, hidden)
         outputs = hidden.new_empty(len(projected), *hidden.shape)
         shrink = hidden.new_ones(len(projected), len(hidden), 1)
         before = hidden
         for t in range(len(projected)):
             slot = t if keep else 0
-            _one_place(plan, joined, gates, buffers, slot, projected[t], before, mask)
+            _one_place(plan, multiply, gates, buffers, slot, projected[t], before, mask)
             before = _mean([buffers.state(node, slot) for node in cell.averaged], outputs[t])
             if longest is not None:
                 norms = torch.linalg.vector_norm(before, dim=1, keepdim=True)
@@ -116,7 +113,7 @@ class _OverTime(torch.autograd.Function):
         if keep:
             ctx.cell, ctx.longest, ctx.masked, ctx.where = cell, longest, mask is not None, buffers.where
             given = (hidden, *(() if mask is None else (mask,)))
-            ctx.save_for_backward(outputs, shrink, *given, *joined, *buffers.products, *buffers.states)
+            ctx.save_for_backward(outputs, shrink, *given, *weights, *buffers.products, *buffers.states)
         return outputs
 
     @staticmethod
@@ -125,15 +122,14 @@ class _OverTime(torch.autograd.Function):
         plan = groups(ctx.cell)
         outputs, shrink, hidden, *parts = ctx.saved_tensors
         mask = parts.pop(0) if ctx.masked else None
-        n = len(plan)
-        joined, products, states = parts[:n], parts[n : 2 * n], parts[2 * n :]
+        n, own = len(plan), len(ctx.cell.sources)
+        weights, products, states = parts[:own], parts[own : own + n], parts[own + n :]
         befores = torch.cat([hidden[None], outputs[:-1]])
         sources = [_source(group, ctx.where, states, befores) for group in plan]
         slopes = [torch.empty_like(product) for product in products]
         grad_hidden = _through_time(
             ctx.cell, plan, _shortening(upstream[0], outputs, shrink, ctx.longest), where=ctx.where, mask=mask,
-            turned=[weight.t().contiguous() for weight in joined],  # a product with it costs a quarter less
-            products=products, sources=sources, slopes=slopes,
+            multiply=_products(plan, weights, turned=True), products=products, sources=sources, slopes=slopes,
         )  # fmt: skip
         grads: list[Tensor | None] = [None] * len(ctx.cell.sources)
         for group, source, slope in zip(plan, sources, slopes, strict=True):
@@ -147,7 +143,7 @@ class _OverTime(torch.autograd.Function):
 
 def _one_place(
     plan: Sequence[Group],
-    joined: Sequence[Tensor],
+    multiply: Sequence[Products],
     gates: Sequence[Gates],
     buffers: _Buffers,
     slot: int,
@@ -156,15 +152,12 @@ def _one_place(
     mask: Float[Tensor, "B H"] | None,
 ) -> None:
     """Compute all nodes at one place, into the buffers."""
-    parts = zip(plan, joined, gates, buffers.products, buffers.states, strict=True)
-    for group, weight, opening, product, state in parts:
+    parts = zip(plan, multiply, gates, buffers.products, buffers.states, strict=True)
+    for group, times_weights, opening, product, state in parts:
         source = before if group.source < 0 else buffers.state(group.source, slot)
         into = source if mask is None else source * mask
         here = product[slot]
-        if group.source < 0:
-            torch.addmm(projected, into, weight, out=here.flatten(1))
-        else:
-            torch.mm(into, weight, out=here.flatten(1))
+        times_weights.run(into, here.flatten(1), projected if group.source < 0 else None)
         opening.run(here, source, state[slot])
 
 
@@ -218,7 +211,7 @@ def _through_time(
     *,
     where: dict[int, tuple[int, int]],
     mask: Float[Tensor, "B H"] | None,
-    turned: Sequence[Tensor],
+    multiply: Sequence[Products],
     products: Sequence[Tensor],
     sources: Sequence[Tensor],
     slopes: Sequence[Tensor],
@@ -242,7 +235,7 @@ def _through_time(
         for g in range(len(plan) - 1, -1, -1):
             slope = slopes[g][t]
             gates[g].run_back(above[g], products[g][t], sources[g][t], slope, direct)
-            through = torch.mm(slope.flatten(1), turned[g], out=total)
+            through = multiply[g].run(slope.flatten(1), total)
             if mask is not None:
                 through.mul_(mask)
             through.add_(direct)
