@@ -174,42 +174,6 @@ def test_narrower_vectors_do_as_well(
         test_gradient_of_depthwise_kernels(shape, kernel)
         test_max_pool_gives_the_gradient_to_the_first_of_equal_numbers(shape)
         test_statistics_of_a_map_far_from_zero(shape)
-        test_gates_are_those_of_pytorch(shape[1] * shape[2])
-
-
-def pieces(width: int, nodes: int) -> tuple[Tensor, ...]:
-    draw = torch.Generator().manual_seed(width)
-    return 6 * torch.randn(3, 2, nodes, width, generator=draw), torch.randn(3, 2, width, generator=draw)[:, 1]
-
-
-@pytest.mark.parametrize("width", [1, 5, 16, 33, 3000])
-def test_gates_are_those_of_pytorch(width: int) -> None:
-    """Also where activations are saturated, and where their slope is steepest."""
-    activations = torch.arange(4, dtype=torch.int32)
-    products, source = pieces(width, 4)
-    products[:, :, :, 0], products[0, 0, :, -1] = 100.0, -100.0
-    a, g, p = (x.double().requires_grad_() for x in (products[:, 0], products[:, 1], source))
-    values = torch.stack([f(a[:, k]) for k, f in enumerate((torch.tanh, torch.relu, torch.sigmoid, lambda x: x))], 1)
-    expected = p[:, None] + g.sigmoid() * (values - p[:, None])
-    states = torch.empty(3, 4, width)
-    native.gates(products, source, activations, states)
-    torch.testing.assert_close(states.double(), expected, rtol=3e-6, atol=1e-6)
-    torch.testing.assert_close(products[:, 0].double(), values, rtol=3e-6, atol=1e-30)
-    above = torch.randn(3, 4, width, generator=torch.Generator().manual_seed(1))
-    wanted = torch.autograd.grad(expected, [a, g, p], above.double())
-    slopes, direct = torch.empty_like(products), torch.empty(3, width)
-    native.gates_backward(above, products, source, activations, slopes, direct)
-    for mine, want in zip((slopes[:, 0], slopes[:, 1], direct), wanted, strict=True):
-        torch.testing.assert_close(mine.double(), want, rtol=1e-4, atol=1e-5)
-
-
-def test_gates_let_what_is_no_number_through() -> None:
-    products, source = pieces(20, 4)
-    products[1, 0, :, 3] = float("nan")
-    states = torch.empty(3, 4, 20)
-    native.gates(products, source, torch.arange(4, dtype=torch.int32), states)
-    assert states[1, :, 3].isnan().all()
-    assert states.isnan().sum() == 4
 
 
 def test_what_is_no_number_shows() -> None:

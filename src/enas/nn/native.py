@@ -1,4 +1,4 @@
-"""The package's kernels, for tensors: batch norm, pooling, separable convolutions, gates of recurrent cells.
+"""The package's kernels, for tensors: batch norm, pooling, separable convolutions.
 
 They do what PyTorch does slowly on processors. Those for images work on float32 maps in channels-last memory format. They get
 bare addresses, so callers ask `fits` or `serves` first and take PyTorch's own operations where a kernel cannot be used; results
@@ -6,8 +6,7 @@ differ by rounding (`docs/performance.md`).
 """
 
 import ctypes
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import torch
 from jaxtyping import Float, UInt8
@@ -15,14 +14,10 @@ from torch import Tensor, nn
 
 from enas.nn.compiled import library
 
-VECTOR: Final = 16
-"""Numbers in the widest vector of a processor."""
 MOST_CHANNELS: Final = 8192
 """Of a map that is given to a kernel: some keep a few pixels of it on the stack."""
 WINDOWS: Final = (3, 5, 7)
 """Sizes of depthwise kernels that there is a function for."""
-ACTIVATIONS: Final = ("tanh", "relu", "sigmoid", "identity")
-"""Of recurrent nodes, as `kernels/gates.c` numbers them."""
 
 Map = Float[Tensor, "B C H W"]
 Half = Float[Tensor, "B C h w"]
@@ -67,56 +62,56 @@ def norm(x: Map, weight: Channels, bias: Channels, epsilon: float, *, relu: bool
         The result, and mean, variance and inverse standard deviation of the map's channels.
     """
     y, statistics = like(x), _vectors(x, 3)
-    _call("norm", x, weight, bias, float(epsilon), *_lengths(x), relu, y, *statistics)
+    call("norm", x, weight, bias, float(epsilon), *_lengths(x), relu, y, *statistics)
     return y, statistics
 
 
 def normalise(x: Map, norm: Norm, *, relu: bool) -> Map:
     """The same with known statistics."""
     y = like(x)
-    _call("normalise", x, *norm, *_lengths(x), relu, y)
+    call("normalise", x, *norm, *_lengths(x), relu, y)
     return y
 
 
 def norm_backward(g: Map, x: Map, norm: Norm, *, relu: bool) -> tuple[Map, Channels, Channels]:
     """Gradients of the map, the weight and the bias."""
     dx, (d_weight, d_bias) = like(x), _vectors(x, 2)
-    _call("norm_backward", g, x, *norm, *_lengths(x), relu, dx, d_weight, d_bias)
+    call("norm_backward", g, x, *norm, *_lengths(x), relu, dx, d_weight, d_bias)
     return dx, d_weight, d_bias
 
 
 def norm_sums(g: Map, x: Map, norm: Norm, *, relu: bool) -> tuple[Channels, ...]:
     """Gradients of the weight and the bias alone."""
     gradients = _vectors(x, 2)
-    _call("norm_sums", g, x, *norm, *_lengths(x), relu, *gradients)
+    call("norm_sums", g, x, *norm, *_lengths(x), relu, *gradients)
     return gradients
 
 
 def depthwise_kernels(g: Map, x: Map, kernels: Kernels) -> Kernels:
     """Gradient of the kernels (3x3, 5x5 or 7x7) of a depthwise convolution of stride 1 that keeps the size."""
     gradient = torch.empty_like(kernels, memory_format=torch.contiguous_format)
-    _call("depthwise_kernels", x, g, *_sizes(x), kernels.shape[-1], gradient)
+    call("depthwise_kernels", x, g, *_sizes(x), kernels.shape[-1], gradient)
     return gradient
 
 
 def max_pool(x: Map) -> Map:
     """3x3 maxima with stride 1."""
     y = like(x)
-    _call("max_pool", x, *_sizes(x), y, None)
+    call("max_pool", x, *_sizes(x), y, None)
     return y
 
 
 def max_pool_with_places(x: Map) -> tuple[Map, UInt8[Tensor, " N"]]:
     """The same, and where each maximum was, which `max_pool_backward` wants."""
     y, places = like(x), torch.empty(x.numel(), dtype=torch.uint8, device=x.device)
-    _call("max_pool", x, *_sizes(x), y, places)
+    call("max_pool", x, *_sizes(x), y, places)
     return y, places
 
 
 def max_pool_backward(g: Map, places: UInt8[Tensor, " N"]) -> Map:
     """Gradient of what was pooled."""
     dx = like(g)
-    _call("max_pool_backward", g, places, *_sizes(g), dx)
+    call("max_pool_backward", g, places, *_sizes(g), dx)
     return dx
 
 
@@ -124,7 +119,7 @@ def halves(x: Map) -> tuple[Half, Half]:
     """The pixels of even row and column, and those of odd row and column; height and width are even."""
     batch, channels, height, width = x.shape
     even, odd = (_empty(x, (batch, channels, height // 2, width // 2)) for _ in range(2))
-    _call("halves", x, *_sizes(x), even, odd, False)
+    call("halves", x, *_sizes(x), even, odd, False)
     return even, odd
 
 
@@ -132,7 +127,7 @@ def halves_backward(even: Half, odd: Half) -> Map:
     """The map with these pixels and zeros elsewhere."""
     batch, channels, height, width = even.shape
     x = _empty(even, (batch, channels, 2 * height, 2 * width))
-    _call("halves", x, *_sizes(x), even, odd, True)
+    call("halves", x, *_sizes(x), even, odd, True)
     return x
 
 
@@ -155,9 +150,7 @@ def separable(
     y = _empty(x, (batch, filters, height, width))
     statistics = _vectors(y, 3)
     kernel = kernels.shape[-1]
-    _call(
-        "separable", x, *_or_none(norm), kernels, weights, float(epsilon), *_sizes(x), filters, kernel, y, *statistics
-    )
+    call("separable", x, *_or_none(norm), kernels, weights, float(epsilon), *_sizes(x), filters, kernel, y, *statistics)
     return y, statistics
 
 
@@ -189,73 +182,11 @@ def separable_backward(
     dx = like(x)
     d_kernels, d_weights = (torch.empty_like(w, memory_format=torch.contiguous_format) for w in (kernels, weights))
     gradients = _vectors(x, 2)
-    _call(
+    call(
         "separable_backward", g, y, *norm_of_y, relu, *gradients_of_norm, x, *_or_none(norm), kernels, weights,
         *_sizes(x), len(weights), kernels.shape[-1], dx, d_kernels, d_weights, *gradients,
     )  # fmt: skip
     return dx, d_kernels, d_weights, gradients
-
-
-class Panels(NamedTuple):
-    """Matrices laid out for `multiply`."""
-
-    numbers: Float[Tensor, " N"]
-    depth: int
-    """Rows of what they make together."""
-    columns: int
-    parts: int
-    """Workers for which they are divided."""
-
-
-def lay_out(matrices: Sequence[Float[Tensor, "R W"]], *, turned: bool) -> Panels:
-    """Lay out matrices of one shape and stride, with contiguous rows: side by side, or turned and one above the other."""
-    (rows, width), step, parts = matrices[0].shape, matrices[0].stride(0), torch.get_num_threads()
-    depth, columns = (width * len(matrices), rows) if turned else (rows, width * len(matrices))
-    numbers = matrices[0].new_empty(depth * -(-columns // VECTOR) * VECTOR)
-    places = torch.tensor([matrix.data_ptr() for matrix in matrices])
-    _call("lay_out", places, len(matrices), rows, width, step, turned, parts, numbers)
-    return Panels(numbers, depth, columns, parts)
-
-
-def multiply(
-    x: Float[Tensor, "B C"], panels: Panels, out: Float[Tensor, "B F"], plus: Float[Tensor, "B F"] | None
-) -> Float[Tensor, "B F"]:
-    """Write the product of x, whose rows are contiguous, with a matrix into `out`, plus something or not; both contiguous."""
-    _call("multiply", x, x.stride(0), len(x), panels.numbers, panels.depth, panels.columns, panels.parts, plus, out)
-    return out
-
-
-def gates(products: Tensor, source: Tensor, activations: Tensor, states: Tensor) -> None:
-    """Values, opened gates and states of a group of recurrent nodes at one place; see `enas.spaces.rnn.gates`.
-
-    Args:
-        products: [B, 2, k, H], contiguous; they become values and opened gates.
-        source: [B, H], rows contiguous.
-        activations: Of each node, its place in `ACTIVATIONS`; int32.
-        states: [B, k, H], rows contiguous, are written.
-    """
-    texts, _, nodes, width = products.shape
-    _call("gates", products, source, source.stride(0), activations, texts, nodes, width, states, states.stride(0))
-
-
-def gates_backward(
-    gradients: Tensor, products: Tensor, source: Tensor, activations: Tensor, slopes: Tensor, direct: Tensor
-) -> None:
-    """Write the gradients of the products into `slopes` and those of the source itself into `direct`; all as in `gates`."""
-    texts, _, nodes, width = products.shape
-    _call(
-        "gates_backward",
-        gradients,
-        products,
-        source,
-        source.stride(0),
-        activations,
-        texts,
-        nodes,
-        width,
-        slopes,
-        direct,
-    )
 
 
 def _empty(like: Map, shape: tuple[int, int, int, int]) -> Tensor:
@@ -280,7 +211,7 @@ def _sizes(x: Map) -> tuple[int, int, int, int]:
     return batch, height, width, channels
 
 
-def _call(name: str, *arguments: Tensor | float | int | None) -> None:
+def call(name: str, *arguments: Tensor | float | int | None) -> None:
     """Call a kernel: tensors are handed on as addresses of their numbers, all else as double or as long integer."""
     found = library()
     assert found is not None

@@ -90,17 +90,18 @@ void enas_gates(float *products, const float *p, long p_step, const int32_t *act
         }
 }
 
-/* slopes[text][0: a, 1: g][node][width]: gradients of the products from those of the states; direct[text][width]: what goes to
-   the predecessor itself, of all nodes. */
+/* slopes[text][0: a, 1: g][node][width]: gradients of the products from those of the states; direct[text][width], d_step numbers
+   from text to text: what goes to the predecessor itself, of all nodes, is written or added. */
 void enas_gates_backward(const float *gradients, const float *products, const float *p, long p_step,
                          const int32_t *activations, long texts, long nodes, long width, float *slopes, float *direct,
-                         long threads) {
+                         long d_step, long add, long threads) {
     long workers = texts * nodes * width < WORTH_THREADS ? 1 : threads;
 #pragma omp parallel for num_threads((int)workers)
     for (long b = 0; b < texts; b++)
         for (long j = 0; j < width; j += LANES) {
             long n = width - j;
-            vec from = load_some(p + b * p_step + j, n), sum = {0};
+            float *to = direct + b * d_step + j;
+            vec from = load_some(p + b * p_step + j, n), sum = add ? load_some(to, n) : (vec){0};
             for (long k = 0; k < nodes; k++) {
                 long at = (2 * b * nodes + k) * width + j, gate_at = at + nodes * width;
                 vec grad = load_some(gradients + (b * nodes + k) * width + j, n);
@@ -109,6 +110,6 @@ void enas_gates_backward(const float *gradients, const float *products, const fl
                 store_some(slopes + gate_at, grad * (value - from) * gate * (1 - gate), n);
                 sum += grad - open;
             }
-            store_some(direct + b * width + j, sum, n);
+            store_some(to, sum, n);
         }
 }

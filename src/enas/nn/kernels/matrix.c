@@ -80,18 +80,19 @@ static void multiply_vectors(const float *x, long x_step, long rows, const float
 
 /* The last panel, whose last vector ends beyond the columns: by way of a panel of its own. */
 static void multiply_last(const float *x, long x_step, long rows, const float *panel, long depth, const float *begin,
-                          float *y, long columns, long left, long m) {
+                          long begin_step, float *y, long y_step, long left, long m) {
     long step = m * LANES;
     float *mine = zeros(rows * step);
-    for (long r = 0; begin && r < rows; r++) memcpy(mine + r * step, begin + r * columns, (size_t)left * sizeof(float));
+    for (long r = 0; begin && r < rows; r++) memcpy(mine + r * step, begin + r * begin_step, (size_t)left * sizeof(float));
     multiply_vectors(x, x_step, rows, panel, depth, begin ? mine : NULL, step, mine, step, m);
-    for (long r = 0; r < rows; r++) memcpy(y + r * columns, mine + r * step, (size_t)left * sizeof(float));
+    for (long r = 0; r < rows; r++) memcpy(y + r * y_step, mine + r * step, (size_t)left * sizeof(float));
     free(mine);
 }
 
-/* y[rows][columns] = x[rows][depth] times the laid out matrix, plus begin[rows][columns] where there is one. */
+/* y[rows][columns] = x[rows][depth] times the laid out matrix, plus begin[rows][columns] where there is one, which may be y
+   itself. Rows are as many numbers apart as the steps say. */
 void enas_multiply(const float *x, long x_step, long rows, const float *panels, long depth, long columns, long parts,
-                   const float *begin, float *y, long threads) {
+                   const float *begin, long begin_step, float *y, long y_step, long threads) {
     long vectors = vectors_of(columns);
     long workers = rows * depth * vectors * LANES < WORTH_THREADS ? 1 : smaller(threads, parts);
 #pragma omp parallel for num_threads((int)workers)
@@ -103,8 +104,8 @@ void enas_multiply(const float *x, long x_step, long rows, const float *panels, 
             long first = v * LANES, left = columns - first;
             const float *panel = panels + first * depth, *sums = begin ? begin + first : NULL;
             if (left >= m * LANES)
-                multiply_vectors(x, x_step, rows, panel, depth, sums, columns, y + first, columns, m);
-            else multiply_last(x, x_step, rows, panel, depth, sums, y + first, columns, left, m);
+                multiply_vectors(x, x_step, rows, panel, depth, sums, begin_step, y + first, y_step, m);
+            else multiply_last(x, x_step, rows, panel, depth, sums, begin_step, y + first, y_step, left, m);
         }
     }
 }

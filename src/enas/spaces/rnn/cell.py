@@ -223,27 +223,22 @@ def _through_time(
     """
     above = [product.new_empty(product.shape[1], *product.shape[3:]) for product in products]
     carry = above[0].new_zeros(above[0].shape[0], above[0].shape[2])
-    gates, total, direct = (
-        [Gates(group.runs, carry) for group in plan],
-        torch.empty_like(carry),
-        torch.empty_like(carry),
-    )
+    gates, total = [Gates(group.runs, carry) for group in plan], torch.empty_like(carry)
     for t in range(len(products[0]) - 1, -1, -1):
         share = upstream(t, carry).mul_(1 / len(cell.averaged))
         for group, grad in zip(plan, above, strict=True):
             _begin(group, cell, share, grad)
         for g in range(len(plan) - 1, -1, -1):
-            slope = slopes[g][t]
-            gates[g].run_back(above[g], products[g][t], sources[g][t], slope, direct)
-            through = multiply[g].run(slope.flatten(1), total)
-            if mask is not None:
-                through.mul_(mask)
-            through.add_(direct)
-            if plan[g].source < 0:
-                carry.copy_(through)
+            slope, first = slopes[g][t], plan[g].source < 0
+            # To the predecessor's state; the gradient of the state after this place has been given out and is not needed.
+            own, j = (0, 0) if first else where[plan[g].source]
+            into = carry if first else above[own][:, j]
+            gates[g].run_back(above[g], products[g][t], sources[g][t], slope, into, add=not first)
+            if mask is None:
+                multiply[g].run(slope.flatten(1), into, plus=into)
             else:
-                own, j = where[plan[g].source]
-                above[own][:, j].add_(through)
+                multiply[g].run(slope.flatten(1), total)
+                into.addcmul_(total, mask)
     return carry
 
 

@@ -1,6 +1,6 @@
 """What a group of nodes does with its products at one place, and the gradient of that, in place.
 
-By one of the package's kernels where it can be had (`enas.nn.native`), else in PyTorch's own operations: more of them, and
+By one of the package's kernels where it can be had (`native`), else in PyTorch's own operations: more of them, and
 slower where states are small (`docs/performance.md`). Results differ by rounding.
 
 Letters of shapes: B texts, k nodes of the group, H width.
@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from enas.nn import native
+from enas.nn.native import serves
+from enas.spaces.rnn import native
 
 Products = Float[Tensor, "B 2 k H"]
 """[a, g] of each node, then [f(a), sigmoid(g)]."""
@@ -55,7 +56,7 @@ class Gates:
         """
         self._runs = runs
         names = [name for name, start, stop in runs for _ in range(start, stop)]
-        self._native = native.serves(like)
+        self._native = serves(like)
         codes = [native.ACTIVATIONS.index(name) for name in names]
         self._codes = torch.tensor(codes, dtype=torch.int32, device=like.device)
         n = 0 if self._native else len(like)
@@ -78,6 +79,8 @@ class Gates:
         source: Float[Tensor, "B H"],
         slopes: Products,
         direct: Float[Tensor, "B H"],
+        *,
+        add: bool = False,
     ) -> None:
         """Write the gradients of the products into `slopes`, and what goes to the predecessor's state itself into `direct`.
 
@@ -86,10 +89,11 @@ class Gates:
             products: As `run` has left them.
             source: The predecessor's state.
             slopes: Are written.
-            direct: Is written.
+            direct: Is written, or added to.
+            add: Which of the two.
         """
         if self._native:
-            native.gates_backward(gradients, products, source, self._codes, slopes, direct)
+            native.gates_backward(gradients, products, source, self._codes, slopes, direct, add=add)
             return
         values, gates = products.unbind(1)
         one, two = self._one, self._two
@@ -99,4 +103,8 @@ class Gates:
         for operation, start, stop in self._runs:
             piece = slice(start, stop)
             _SLOPE[operation](two[:, piece], values[:, piece], slopes[:, 0, piece])
-        torch.sum(torch.sub(gradients, two, out=one), 1, out=direct)
+        torch.sub(gradients, two, out=one)
+        if add:
+            direct.add_(one.sum(1))
+        else:
+            torch.sum(one, 1, out=direct)

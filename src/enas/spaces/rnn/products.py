@@ -1,6 +1,6 @@
 """What recurrent nodes multiply: the states of a batch with the weights of a group of nodes, the same weights at every place.
 
-With the package's kernels (`enas.nn.native`) weights are laid out once a window for a product that reads them at the speed of
+With the package's kernels (`native`) weights are laid out once a window for a product that reads them at the speed of
 the memory; else they are PyTorch's own products. Results differ by rounding.
 
 Letters of shapes: B texts, k nodes of the group, H width.
@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from enas.nn import native
+from enas.nn.native import serves
+from enas.spaces.rnn import native
 
 
 class Products:
@@ -29,24 +30,28 @@ class Products:
         sides = [half[side] for side in (0, 1) for half in halves]
         self._panels: native.Panels | None = None
         self._joined: Tensor | None = None
-        if native.serves(*weights) and all(weight.is_contiguous() for weight in weights):
+        if serves(*weights) and all(weight.is_contiguous() for weight in weights):
             self._panels = native.lay_out(sides, turned=turned)
         else:
             joined = weights[0] if len(weights) == 1 else torch.cat(sides, dim=1)
             # A product with a turned copy costs a quarter less than one with the turned weights.
             self._joined = joined.t().contiguous() if turned else joined
 
-    def run(
-        self, x: Float[Tensor, "B C"], out: Float[Tensor, "B F"], plus: Float[Tensor, "B F"] | None = None
-    ) -> Float[Tensor, "B F"]:
+    def run(self, x: Float[Tensor, "B C"], out: Float[Tensor, "B F"], plus: Float[Tensor, "B F"] | None = None) -> None:
         """Write [a of all nodes, g of all nodes] into `out`, or with `turned` the gradient of the state.
 
         Args:
             x: States, or with `turned` gradients of the products.
-            out: Is written; contiguous.
-            plus: What is added; contiguous.
+            out: Is written.
+            plus: What is added; it may be `out`.
         """
         if self._panels is not None:
-            return native.multiply(x, self._panels, out, plus)
+            native.multiply(x, self._panels, out, plus)
+            return
         assert self._joined is not None
-        return torch.mm(x, self._joined, out=out) if plus is None else torch.addmm(plus, x, self._joined, out=out)
+        if plus is out:
+            out.addmm_(x, self._joined)
+        elif plus is None:
+            torch.mm(x, self._joined, out=out)
+        else:
+            torch.addmm(plus, x, self._joined, out=out)
