@@ -110,43 +110,57 @@ void enas_multiply(const float *x, long x_step, long rows, const float *panels, 
     }
 }
 
-/* A panel of matrices that stand side by side: `n` of [depth][width], rows `step` numbers apart. */
-static void fill_panel(float *panel, long m, const float *const *matrices, long n, long width, long depth, long step, long first) {
-    long end = smaller(first + m * LANES, n * width);
-    for (long c = 0; c < depth; c++, panel += m * LANES) {
-        for (long column = first, take; column < end; column += take) {
-            take = smaller(width - column % width, end - column);
-            const float *from = matrices[column / width] + c * step + column % width;
-            memcpy(panel + column - first, from, (size_t)take * sizeof(float));
+/* The panels of some vectors, which begin at whole lines: of `n` matrices of [depth][width] that stand side by side, their rows
+   `step` numbers apart. Row after row, as they lie in memory. */
+static void fill_panels(float *panels, long begin, long end, const float *const *matrices, long n, long width, long depth,
+                        long step) {
+    for (long c = 0; c < depth; c++)
+        for (long v = begin, m; v < end; v += m) {
+            m = smaller(WIDE, end - v);
+            float *to = panels + (v * depth + c * m) * LANES, *stop = to + m * LANES;
+            for (long column = v * LANES, take; to < stop && column < n * width; column += take, to += take) {
+                take = smaller(width - column % width, stop - to);
+                const float *from = matrices[column / width] + c * step + column % width;
+                if (take == WIDE * LANES) {
+                    for (int k = 0; k < WIDE; k++) stream(to + k * LANES, load(from + k * LANES));
+                } else memcpy(to, from, (size_t)take * sizeof(float));
+            }
+            memset(to, 0, (size_t)(stop - to) * sizeof(float));
         }
-        memset(panel + end - first, 0, (size_t)(first + m * LANES - end) * sizeof(float));
-    }
 }
 
-/* The same of their transposes, one above the other: of `n` matrices of [columns][width]. */
-static void fill_turned(float *panel, long m, const float *const *matrices, long n, long width, long columns, long step,
-                        long first) {
-    for (long k = 0; k < n; k++)
-        for (long begin = 0; begin < width; begin += LINE)
-            for (long j = 0; j < m * LANES; j++) {
-                const float *row = first + j < columns ? matrices[k] + (first + j) * step + begin : NULL;
-                for (long c = 0; c < smaller(LINE, width - begin); c++) panel[(k * width + begin + c) * m * LANES + j] = row ? row[c] : 0;
+/* The same of their transposes, one above the other: of `n` matrices of [columns][width]. As many of their rows are read side by
+   side as make a vector. */
+static void fill_turned(float *panels, long begin, long end, const float *const *matrices, long n, long width, long columns,
+                        long step) {
+    for (long v = begin; v < end; v++) {
+        long first = v - (v - begin) % WIDE, m = smaller(WIDE, end - first), rows = smaller(LANES, columns - v * LANES);
+        for (long k = 0; k < n; k++) {
+            const float *from = matrices[k] + v * LANES * step;
+            float *to = panels + (first * n * width + k * width * m + v - first) * LANES;
+            for (long c = 0; c < width; c++, to += m * LANES) {
+                vec column = {0};
+                if (rows == LANES) {
+                    for (int j = 0; j < LANES; j++) column[j] = from[j * step + c];
+                } else {
+                    for (int j = 0; j < rows; j++) column[j] = from[j * step + c];
+                }
+                stream(to, column);
             }
+        }
+    }
 }
 
 /* Lay out `n` matrices of [rows][width], whose rows are `step` numbers apart: side by side, or turned and one above the other. */
 void enas_lay_out(const float *const *matrices, long n, long rows, long width, long step, long turned, long parts,
                   float *panels, long threads) {
-    long depth = turned ? n * width : rows, columns = turned ? rows : n * width;
+    long columns = turned ? rows : n * width;
 #pragma omp parallel for num_threads((int)threads)
     for (long part = 0; part < parts; part++) {
-        long v, end;
-        share(vectors_of(columns), part, parts, &v, &end);
-        for (long m; v < end; v += m) {
-            m = smaller(WIDE, end - v);
-            float *panel = panels + v * LANES * depth;
-            if (turned) fill_turned(panel, m, matrices, n, width, columns, step, v * LANES);
-            else fill_panel(panel, m, matrices, n, width, depth, step, v * LANES);
-        }
+        long begin, end;
+        share(vectors_of(columns), part, parts, &begin, &end);
+        if (turned) fill_turned(panels, begin, end, matrices, n, width, columns, step);
+        else fill_panels(panels, begin, end, matrices, n, width, rows, step);
+        settle();
     }
 }

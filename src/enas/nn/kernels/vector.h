@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 /* Numbers in a vector. Wider ones than the processor has are taken apart by some compilers into single numbers. */
 #if defined(__AVX512F__)
 enum { LANES = 16, MANY_REGISTERS = 1 };
@@ -25,6 +29,26 @@ typedef uint8_t bytes __attribute__((vector_size(LANES), aligned(1), may_alias))
 
 static inline vec load(const float *p) { return *(const vec *)p; }
 static inline void store(float *p, vec v) { *(vec *)p = v; }
+
+/* Write past the caches, to an address that is a multiple of the vector's size: a plain store fetches what it writes over. After
+   the last one comes `settle`. */
+static inline void stream(float *p, vec v) {
+#if defined(__AVX512F__)
+    _mm512_stream_ps(p, (__m512)v);
+#elif defined(__AVX__)
+    _mm256_stream_ps(p, (__m256)v);
+#else
+    store(p, v);
+#endif
+}
+
+/* Make what was streamed visible to other threads. */
+static inline void settle(void) {
+#if defined(__AVX__)
+    _mm_sfence();
+#endif
+}
+
 static inline vec splat(float a) { return a - (vec){0}; } /* not +: that would be an addition, for the sake of -0 */
 
 /* yes where the mask is set, no elsewhere */
