@@ -10,12 +10,13 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from enas.nn.blocks import FactorisedReduction, Pool
 from enas.nn.cells import Separable
@@ -71,12 +72,23 @@ class ImagePrimitives(TorchFunctionMode):
         self.clock, self.counts, self._inside = clock, Counter[Key](), 0
         self._modules: dict[Key, nn.Module] = {}
         self._times: dict[tuple[Key, bool, bool], float] = {}
-        for module in network.modules():
+        self._network, self._hooks = network, list[RemovableHandle]()
+
+    def __enter__(self) -> Self:
+        """Begin to count; the modules are watched no longer than that."""
+        for module in self._network.modules():
             if isinstance(module, LEAVES):
-                module.register_forward_pre_hook(self._enter)
-                module.register_forward_hook(self._leave)
+                self._hooks.append(module.register_forward_pre_hook(self._enter))
+                self._hooks.append(module.register_forward_hook(self._leave))
             if isinstance(module, FactorisedReduction):
-                module.register_forward_pre_hook(self._pick)
+                self._hooks.append(module.register_forward_pre_hook(self._pick))
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        """Stop."""
+        super().__exit__(*error)
+        while self._hooks:
+            self._hooks.pop().remove()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Note an operation between the modules."""
@@ -101,7 +113,7 @@ class ImagePrimitives(TorchFunctionMode):
         self._inside -= 1
         if self._inside:
             return  # a part of a primitive
-        key = (type(module).__name__, str(module), (tuple(inputs[0].shape),))
+        key = (type(module).__name__, str(module), tuple(tuple(x.shape) for x in inputs))
         self._modules.setdefault(key, module)
         self.counts[key] += 1
 

@@ -52,7 +52,7 @@ def close(mine: Tensor, exact: Tensor, tolerance: float = 2e-5) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_statistics_of_a_map_far_from_zero(shape: tuple[int, ...]) -> None:
     x, ones = channels_last(*shape) + 1000, torch.ones(shape[1])
-    _, (mean, variance, inverse_std) = native.norm(x, ones, ones, 1e-3, relu=False)
+    _, _, (mean, variance, inverse_std) = native.norm([x], ones, ones, 1e-3, relu=False)
     exact = x.double().mean((0, 2, 3)), x.double().var((0, 2, 3), unbiased=False)
     torch.testing.assert_close(mean.double(), exact[0], rtol=1e-6, atol=0)
     torch.testing.assert_close(variance.double(), exact[1], rtol=1e-4, atol=1e-5)
@@ -64,7 +64,7 @@ def test_statistics_of_a_map_far_from_zero(shape: tuple[int, ...]) -> None:
 def test_one_strange_pixel_costs_no_precision(strange: tuple[int, int], size: int) -> None:
     x = channels_last(3, 16, size, size)
     x[(..., *strange)] = 300.0
-    _, statistics = native.norm(x, torch.ones(16), torch.ones(16), 1e-5, relu=False)
+    *_, statistics = native.norm([x], torch.ones(16), torch.ones(16), 1e-5, relu=False)
     kernels, weights = torch.zeros(16, 1, 3, 3), torch.eye(16).view(16, 16, 1, 1).contiguous()
     kernels[:, :, 1, 1] = 1  # a separable convolution that changes nothing
     _, alike = native.separable(x + 50, None, kernels, weights, 1e-5)

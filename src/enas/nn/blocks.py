@@ -5,7 +5,6 @@ the fastest for convolutions and pooling on processors and on GPUs with tensor c
 """
 
 import math
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -76,14 +75,6 @@ class Pool(nn.Module):
         if self.kind == "max_pool":
             return F.max_pool2d(x, 3, stride=self.stride, padding=1)
         return F.avg_pool2d(x, 3, stride=self.stride, padding=1, count_include_pad=False)
-
-
-def add(first: Float[Tensor, "B C H W"], others: Sequence[Float[Tensor, "B C H W"]]) -> Float[Tensor, "B C H W"]:
-    """The sum of maps, with one new map in memory however many there are."""
-    total = first
-    for value in others:
-        total = total + value if total is first else total.add_(value)
-    return total
 
 
 def operation(name: str, channels: int, filters: int) -> list[nn.Module]:

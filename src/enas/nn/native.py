@@ -6,7 +6,8 @@ differ by rounding (`docs/performance.md`).
 """
 
 import ctypes
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import torch
 from jaxtyping import Float, UInt8
@@ -55,15 +56,18 @@ def like(x: Map) -> Map:
     return torch.empty_like(x, memory_format=torch.channels_last)
 
 
-def norm(x: Map, weight: Channels, bias: Channels, epsilon: float, *, relu: bool) -> tuple[Map, tuple[Channels, ...]]:
-    """The map with each channel normalised by itself, scaled, shifted and rectified or not.
+def norm(
+    maps: Sequence[Map], weight: Channels, bias: Channels, epsilon: float, *, relu: bool
+) -> tuple[Map, Map, tuple[Channels, ...]]:
+    """The sum of maps with each channel normalised by itself, scaled, shifted and rectified or not.
 
     Returns:
-        The result, and mean, variance and inverse standard deviation of the map's channels.
+        The result, the sum, and mean, variance and inverse standard deviation of the sum's channels.
     """
+    x = maps[0] if len(maps) == 1 else like(maps[0])
     y, statistics = like(x), _vectors(x, 3)
-    call("norm", x, weight, bias, float(epsilon), *_lengths(x), relu, y, *statistics)
-    return y, statistics
+    call("norm", maps, len(maps), weight, bias, float(epsilon), *_lengths(x), relu, x, y, *statistics)
+    return y, x, statistics
 
 
 def normalise(x: Map, norm: Norm, *, relu: bool) -> Map:
@@ -211,14 +215,21 @@ def _sizes(x: Map) -> tuple[int, int, int, int]:
     return batch, height, width, channels
 
 
-def call(name: str, *arguments: Tensor | float | int | None) -> None:
-    """Call a kernel: tensors are handed on as addresses of their numbers, all else as double or as long integer."""
+def call(name: str, *arguments: Tensor | Sequence[Tensor] | float | int | None) -> None:
+    """Call a kernel.
+
+    Tensors are handed on as addresses of their numbers, several as addresses of these, all else as double or long integer.
+    """
     found = library()
     assert found is not None
     getattr(found, f"enas_{name}")(*map(_converted, arguments), ctypes.c_long(torch.get_num_threads()))
 
 
-def _converted(value: Tensor | float | int | None) -> ctypes.c_void_p | ctypes.c_double | ctypes.c_long:
+def _converted(value: Tensor | Sequence[Tensor] | float | int | None) -> Any:
+    if isinstance(value, int):
+        return ctypes.c_long(value)
     if value is None or isinstance(value, Tensor):
         return ctypes.c_void_p(None if value is None else value.data_ptr())
-    return ctypes.c_double(value) if isinstance(value, float) else ctypes.c_long(value)
+    if isinstance(value, float):
+        return ctypes.c_double(value)
+    return (ctypes.c_void_p * len(value))(*[x.data_ptr() for x in value])

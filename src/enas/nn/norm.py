@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from enas.nn import native
+from enas.nn.sums import add
 
 VECTOR = 16
 """Float32 numbers in the widest vector of a processor; PyTorch's own batch norm is fast for multiples of it."""
@@ -46,19 +47,24 @@ class BatchNorm(nn.BatchNorm2d):
         super().__init__(channels, eps=epsilon, momentum=0.1, track_running_stats=running)
         self.relu = relu
 
-    def forward(self, input: Map, statistics: Statistics | None = None) -> Map:
+    def forward(self, input: Map, *others: Map, statistics: Statistics | None = None) -> Map:
         """Normalise each channel.
 
         Args:
             input: The map.
+            others: Are added to it before.
             statistics: What `self.statistics` said of it; None: computed here.
         """
         if statistics is None:
-            if self.by_batch and input.numel() == input.shape[1]:  # each channel is its own mean; PyTorch refuses it
+            single = (
+                self.by_batch and input.numel() == input.shape[1]
+            )  # each channel is its own mean; PyTorch refuses it
+            if not single and self._has_kernel(input, *others):
+                return cast(Tensor, _NativeBatchNorm.apply(self.weight, self.bias, self, input, *others))
+            input = add(input, others)
+            if single:
                 y = (input - input) * self.weight[:, None, None] + self.bias[:, None, None]
                 return F.relu(y) if self.relu else y
-            if self._has_kernel(input):
-                return cast(Tensor, _NativeBatchNorm.apply(input, self.weight, self.bias, self))
             if not self.is_wide(input):
                 y = super().forward(input)
                 return F.relu(y, inplace=True) if self.relu else y
@@ -89,8 +95,9 @@ class BatchNorm(nn.BatchNorm2d):
         """What `print` shows."""
         return super().extra_repr() + (", relu" if self.relu else "")
 
-    def _has_kernel(self, input: Map) -> bool:
+    def _has_kernel(self, input: Map, *others: Map) -> bool:
         goes_together = self.by_batch and len(self.weight) == input.shape[1]
+        goes_together = goes_together and all(x.shape == input.shape and native.fits(x) for x in others)
         return goes_together and native.fits(input, self.weight, self.bias)
 
     @property
@@ -100,22 +107,23 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class _NativeBatchNorm(torch.autograd.Function):
-    """Saves its input alone: the gradient of ReLU is computed from it."""
+    """Saves its input or its inputs' sum alone: the gradient of ReLU is computed from it."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor, norm: BatchNorm) -> Tensor:
-        y, (mean, variance, inverse_std) = native.norm(x, weight, bias, norm.eps, relu=norm.relu)
+    def forward(ctx: FunctionCtx, weight: Tensor, bias: Tensor, norm: BatchNorm, *maps: Tensor) -> Tensor:
+        y, x, (mean, variance, inverse_std) = native.norm(maps, weight, bias, norm.eps, relu=norm.relu)
         norm.follow(mean, variance, x.numel() // x.shape[1])
         ctx.save_for_backward(x, weight, bias, mean, inverse_std)
-        ctx.relu = norm.relu  # type: ignore[attr-defined]
+        ctx.relu, ctx.maps = norm.relu, len(maps)  # type: ignore[attr-defined]
         return y
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, *norm = ctx.saved_tensors  # type: ignore[attr-defined]
         g = gradients[0].contiguous(memory_format=torch.channels_last)
-        return *native.norm_backward(g, x, (norm[0], norm[1], norm[2], norm[3]), relu=ctx.relu), None  # type: ignore[attr-defined]
+        dx, d_weight, d_bias = native.norm_backward(g, x, (norm[0], norm[1], norm[2], norm[3]), relu=ctx.relu)  # type: ignore[attr-defined]
+        return d_weight, d_bias, None, *[dx] * ctx.maps  # type: ignore[attr-defined]
 
 
 def _wide_passes_pay(x: Tensor) -> bool:

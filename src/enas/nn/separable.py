@@ -149,7 +149,7 @@ class _SeparableTwice(torch.autograd.Function):
         statistics = norm.statistics(x1)
         ctx.save_for_backward(x, kernels1, weight1, scale, kernels2, weight2, shift, *statistics)  # type: ignore[attr-defined]
         ctx.relu = norm.relu  # type: ignore[attr-defined]
-        return cast(Tensor, second[1](second[0](norm(x1, statistics))))
+        return cast(Tensor, second[1](second[0](norm(x1, statistics=statistics))))
 
     @staticmethod
     @once_differentiable

@@ -1,7 +1,7 @@
 """The optimisers of a search, made from its settings: one for the shared weights, one for the controller."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -39,12 +39,21 @@ def step_weights(parameters: Sequence[Parameter], optimizer: torch.optim.Optimiz
         return False
     if config.grad_clip is not None:
         nn.utils.clip_grads_with_norm_(parameters, config.grad_clip, norm)
-    if config.decay_unsampled:
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
+    unsampled = [p for p in parameters if p.grad is None] if config.decay_unsampled else []
+    for parameter, zeros in zip(unsampled, _zeros_for(unsampled), strict=True):
+        parameter.grad = zeros
     optimizer.step()
+    for parameter in unsampled:
+        parameter.grad = None  # they are the same memory, which no gradient may be added to
     return True
+
+
+def _zeros_for(parameters: Sequence[Parameter]) -> Iterator[Tensor]:
+    """A gradient of zeros for each, which is only read: all lie in the same memory, for there are thousands in every step."""
+    if parameters:
+        largest = max(parameters, key=Tensor.numel)
+        zeros = torch.zeros(largest.numel(), dtype=largest.dtype, device=largest.device)
+        yield from (zeros.as_strided(parameter.shape, parameter.stride()) for parameter in parameters)
 
 
 def controller_optimizer(parameters: Iterable[Parameter], config: SearchConfig) -> torch.optim.Optimizer:

@@ -53,23 +53,43 @@ static inline __attribute__((always_inline)) void add_deviations(float *s, float
     }
 }
 
-/* Mean of a few pixels from everywhere: what deviations are taken from, so that neither a mean far from zero nor one strange
-   pixel costs precision. */
-static void middle_of(const float *x, long pixels, long channels, float *middle) {
+/* Mean of a few pixels from everywhere of a sum of maps: what deviations are taken from, so that neither a mean far from zero
+   nor one strange pixel costs precision. */
+static void middle_of(const float *const *maps, long count, long pixels, long channels, float *middle) {
     long n = smaller(pixels, SAMPLES);
     for (long c = 0; c < channels; c++) {
         double sum = 0;
-        for (long k = 0; k < n; k++) sum += x[k * pixels / n * channels + c];
+        for (long m = 0; m < count; m++)
+            for (long k = 0; k < n; k++) sum += maps[m][k * pixels / n * channels + c];
         middle[c] = (float)(sum / (double)n);
     }
 }
 
-/* Of each channel: mean and variance (that of these numbers, not of what they are a sample of). */
-static void moments(const float *x, long pixels, long channels, float *mean, float *variance, long threads) {
+/* sum[0 to n] of `count` maps from `at` on. */
+static inline void add_maps(const float *const *maps, long count, long at, long n, float *sum) {
+    long j = 0;
+    for (; j + 4 * LANES <= n; j += 4 * LANES) {
+        vec total[4] = {{0}};
+        for (long m = 0; m < count; m++)
+#pragma GCC unroll 4
+            for (int v = 0; v < 4; v++) total[v] += load(maps[m] + at + j + v * LANES);
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) store(sum + j + v * LANES, total[v]);
+    }
+    for (; j < n; j++) {
+        sum[j] = 0;
+        for (long m = 0; m < count; m++) sum[j] += maps[m][at + j];
+    }
+}
+
+/* Of each channel of a sum of maps, which is written down unless it is one map: mean and variance (that of these numbers, not of
+   what they are a sample of). */
+static void moments(const float *const *maps, long count, long pixels, long channels, float *sum, float *mean, float *variance,
+                    long threads) {
     Rows rows = rows_of(channels);
     double *totals = totals_of(2 * channels * threads);
     float *middle = floats(channels);
-    middle_of(x, pixels, channels, middle);
+    middle_of(maps, count, pixels, channels, middle);
 #pragma omp parallel num_threads((int)threads)
     {
         long worker = omp_get_thread_num(), begin, end;
@@ -79,10 +99,12 @@ static void moments(const float *x, long pixels, long channels, float *mean, flo
         repeat(shift, middle, rows);
         long at = begin * channels, stop = end * channels;
         for (long done = 1; at < stop; done++) {
-            long left = (stop - at) / rows.width;
-            if (left >= 4) add_deviations(s, q, x + at, shift, rows.width, 4);
-            else add_deviations(s, q, x + at, shift, left ? rows.width : stop - at, 1);
-            at += (left >= 4 ? 4 : 1) * rows.width;
+            long left = (stop - at) / rows.width, n = left >= 4 ? 4 * rows.width : smaller(rows.width, stop - at);
+            const float *x = count == 1 ? maps[0] + at : sum + at;
+            if (count > 1) add_maps(maps, count, at, n, sum + at);
+            if (left >= 4) add_deviations(s, q, x, shift, rows.width, 4);
+            else add_deviations(s, q, x, shift, n, 1);
+            at += n;
             if (done % PIECE == 0 || at >= stop) {
                 gather(mine, s, rows);
                 gather(mine + channels, q, rows);
@@ -130,12 +152,12 @@ void enas_normalise(const float *x, const float *weight, const float *bias, cons
     free(scale);
 }
 
-/* The same with the statistics of x itself, which are also answered. */
-void enas_norm(const float *x, const float *weight, const float *bias, double epsilon, long pixels, long channels, long relu,
-               float *y, float *mean, float *variance, float *inverse_std, long threads) {
-    moments(x, pixels, channels, mean, variance, threads);
+/* The same of the sum of `count` maps with its own statistics, which are also answered. sum: is written where there are several. */
+void enas_norm(const float *const *maps, long count, const float *weight, const float *bias, double epsilon, long pixels,
+               long channels, long relu, float *sum, float *y, float *mean, float *variance, float *inverse_std, long threads) {
+    moments(maps, count, pixels, channels, sum, mean, variance, threads);
     invert(variance, epsilon, channels, inverse_std);
-    enas_normalise(x, weight, bias, mean, inverse_std, pixels, channels, relu, y, threads);
+    enas_normalise(count == 1 ? maps[0] : sum, weight, bias, mean, inverse_std, pixels, channels, relu, y, threads);
 }
 
 /* g, or zero where the normalised number was rectified. */

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from enas.architecture import Architecture, encode
 from enas.bounds import Count, Decay
 from enas.data.images import ImageSpec
-from enas.nn.blocks import FactorisedReduction, Head, add, batch_norm, conv, operation
+from enas.nn.blocks import FactorisedReduction, Head, batch_norm, conv, operation
 from enas.spaces.macro.steps import steps
 from enas.spaces.macro.supernet import search_branch
 from enas.spaces.macro.wiring import operation_of, reduction_layers, run_wiring, skips_of
@@ -98,4 +98,4 @@ class Network(nn.Module):
     def _merge(self, layer: int, out: Tensor, skipped: Sequence[Tensor], sources: Sequence[int]) -> Tensor:
         if self.concatenates:
             return self.merges[layer - 1](torch.cat([*skipped, out], dim=1))
-        return self.merges[layer - 1](add(out, skipped))
+        return self.merges[layer - 1](out, *skipped)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from enas.architecture import Architecture
 from enas.bounds import Count, Decay
 from enas.data.images import ImageSpec
-from enas.nn.blocks import SEARCH_EPSILON, FactorisedReduction, Head, add, batch_norm, conv, operation
+from enas.nn.blocks import SEARCH_EPSILON, FactorisedReduction, Head, batch_norm, conv, operation
 from enas.nn.once import Once
 from enas.spaces.macro.steps import OPERATIONS
 from enas.spaces.macro.wiring import reduction_layers, run_wiring
@@ -77,7 +77,7 @@ class Supernet(nn.Module):
 
     def _merge(self, layer: int, out: Tensor, skipped: Sequence[Tensor], sources: Sequence[int]) -> Tensor:
         norm = self.merges[layer - 1]
-        return self.once(lambda first, *others: norm(add(first, others)), out, *skipped, key=norm)
+        return self.once(norm, out, *skipped)
 
 
 def search_branch(name: str, filters: int, *, running: bool) -> nn.Sequential:

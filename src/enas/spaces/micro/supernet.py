@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from enas.architecture import Architecture
 from enas.bounds import Count, Decay, NotNegative
 from enas.data.images import ImageSpec
-from enas.nn.blocks import FactorisedReduction, Pool, add, batch_norm, conv, he_normal
+from enas.nn.blocks import FactorisedReduction, Pool, batch_norm, conv, he_normal
 from enas.nn.cells import Classifiers, RectifyOnce, Separable, fit
 from enas.nn.once import Once
 from enas.spaces.micro.steps import INPUTS, OPERATIONS, SIDES
@@ -213,7 +213,7 @@ class SearchCell(nn.Module):
     def _join(self, ends: Sequence[int], maps: Sequence[Tensor]) -> Tensor:
         # The sum of the blocks' convolutions is that of the maps side by side, without copying maps and their gradients.
         joined = [F.conv2d(F.relu(value), self.joins[str(end)]) for end, value in zip(ends, maps, strict=True)]
-        return self.norm(add(joined[0], joined[1:]))
+        return self.norm(*joined)
 
 
 def branch_name(node: int, number: int, side: Side) -> str:

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from enas.architecture import Architecture
-from enas.nn.blocks import add
 from enas.nn.pool import average_pool
+from enas.nn.sums import add
 from enas.space import Edge, Graph, Node
 from enas.spaces.nasbench201.steps import EDGES, NODES, question
 

@@ -36,8 +36,7 @@ def lay_out(matrices: Sequence[Float[Tensor, "R W"]], *, turned: bool) -> Panels
     (rows, width), step, parts = matrices[0].shape, matrices[0].stride(0), torch.get_num_threads()
     depth, columns = (width * len(matrices), rows) if turned else (rows, width * len(matrices))
     numbers = matrices[0].new_empty(depth * -(-columns // VECTOR) * VECTOR)
-    places = torch.tensor([matrix.data_ptr() for matrix in matrices], dtype=torch.int64, device="cpu")
-    call("lay_out", places, len(matrices), rows, width, step, turned, parts, numbers)
+    call("lay_out", matrices, len(matrices), rows, width, step, turned, parts, numbers)
     return Panels(numbers, depth, columns, parts)
 
 
