@@ -1,7 +1,7 @@
 """The optimisers of a search, made from its settings: one for the shared weights, one for the controller."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch.nn import Parameter
 
 from enas.config import SearchConfig
 from enas.optimizers import make_optimizer
+from enas.search.decaying import DecayingSGD, lie_together
 
 
 def weights_optimizer(parameters: Iterable[Parameter], config: SearchConfig) -> torch.optim.Optimizer:
@@ -16,8 +17,12 @@ def weights_optimizer(parameters: Iterable[Parameter], config: SearchConfig) -> 
 
     Args:
         parameters: The shared weights.
-        config: `optimizer`, with `lr_max`, `momentum` and `weight_decay`.
+        config: `optimizer`, with `lr_max`, `momentum`, `weight_decay` and `decay_unsampled`.
     """
+    parameters = list(parameters)
+    has_momentum = config.optimizer == "momentum" and config.momentum > 0
+    if config.decay_unsampled and has_momentum and lie_together(parameters):
+        return DecayingSGD(parameters, rate=config.lr_max, momentum=config.momentum, weight_decay=config.weight_decay)
     return make_optimizer(
         parameters, config.optimizer, rate=config.lr_max, momentum=config.momentum, weight_decay=config.weight_decay
     )
@@ -39,21 +44,12 @@ def step_weights(parameters: Sequence[Parameter], optimizer: torch.optim.Optimiz
         return False
     if config.grad_clip is not None:
         nn.utils.clip_grads_with_norm_(parameters, config.grad_clip, norm)
-    unsampled = [p for p in parameters if p.grad is None] if config.decay_unsampled else []
-    for parameter, zeros in zip(unsampled, _zeros_for(unsampled), strict=True):
-        parameter.grad = zeros
+    if config.decay_unsampled and not isinstance(optimizer, DecayingSGD):
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
-    for parameter in unsampled:
-        parameter.grad = None  # they are the same memory, which no gradient may be added to
     return True
-
-
-def _zeros_for(parameters: Sequence[Parameter]) -> Iterator[Tensor]:
-    """A gradient of zeros for each, which is only read: all lie in the same memory, for there are thousands in every step."""
-    if parameters:
-        largest = max(parameters, key=Tensor.numel)
-        zeros = torch.zeros(largest.numel(), dtype=largest.dtype, device=largest.device)
-        yield from (zeros.as_strided(parameter.shape, parameter.stride()) for parameter in parameters)
 
 
 def controller_optimizer(parameters: Iterable[Parameter], config: SearchConfig) -> torch.optim.Optimizer:
