@@ -85,8 +85,7 @@ def blocks(options: argparse.Namespace) -> Iterator[tuple[str, float, float]]:
         for name, block in forms.items():
             parameters = list(block.parameters()) if isinstance(block, nn.Module) else []
             with torch.no_grad():
-                results = block(x)
-                g = [torch.randn_like(y) for y in ([results] if isinstance(results, torch.Tensor) else results)]
+                g = torch.randn_like(block(x))
 
             def both(block: Any = block, wanted: Any = (x, *parameters), g: Any = g, x: torch.Tensor = x) -> None:
                 torch.autograd.grad(block(x), wanted, g)

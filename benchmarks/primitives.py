@@ -96,9 +96,12 @@ class ImagePrimitives(TorchFunctionMode):
         if name is not None and not self._inside:
             tensors = args[0] if name == "cat" else args[:2]
             shapes = tuple(tuple(x.shape) for x in tensors if isinstance(x, Tensor))
-            if name == "gathered" and (kwargs or {}).get("groups", 1) > 1:
+            groups = (kwargs or {}).get("groups", 1)
+            if name == "gathered" and groups > 2:
                 name = "average"  # pooling, which is a convolution here
-            if name in ("relu", "cat", "gathered", "average") or len(shapes) == 2:
+            elif name == "gathered" and groups == 2:
+                name = "pair"  # of even and of odd pixels
+            if name in ("relu", "cat", "gathered", "pair", "average") or len(shapes) == 2:
                 self.counts[name, "", shapes[:1] if name in ("relu", "average") else shapes] += 1
         return func(*args, **(kwargs or {}))
 
@@ -130,12 +133,13 @@ class ImagePrimitives(TorchFunctionMode):
 
     def _alone(self, key: Key, backward: bool, layout: torch.memory_format, cold: bool) -> float:
         name, _, shapes = key
-        run: Callable[..., Tensor | tuple[Tensor, ...]]
+        run: Callable[..., Tensor]
         if key in self._modules:
             run = self._modules[key]
         else:
             run = {
                 "relu": F.relu, "sum": torch.add, "gathered": F.conv2d, "average": average_pool,
+                "pair": lambda x, weight: F.conv2d(x, weight, groups=2),
                 "cat": lambda *x: torch.cat(x, 1), "halves": halves,
             }[name]  # fmt: skip
         if len(shapes) > 1 and len(shapes[0]) != 4:
@@ -146,8 +150,7 @@ class ImagePrimitives(TorchFunctionMode):
         if key in self._modules:
             wanted += list(self._modules[key].parameters())
         with torch.no_grad():
-            results = run(*maps)
-            g = [torch.randn_like(result) for result in ([results] if isinstance(results, Tensor) else results)]
+            g = torch.randn_like(run(*maps))
 
         def forward() -> None:
             with torch.set_grad_enabled(backward):

@@ -21,7 +21,7 @@ WINDOWS: Final = (3, 5, 7)
 """Sizes of depthwise kernels that there is a function for."""
 
 Map = Float[Tensor, "B C H W"]
-Half = Float[Tensor, "B C h w"]
+Halves = Float[Tensor, "B twoC h w"]
 Result = Float[Tensor, "B F H W"]
 Channels = Float[Tensor, " C"]
 Norm = tuple[Channels, Channels, Channels, Channels]
@@ -119,19 +119,19 @@ def max_pool_backward(g: Map, places: UInt8[Tensor, " N"]) -> Map:
     return dx
 
 
-def halves(x: Map) -> tuple[Half, Half]:
-    """The pixels of even row and column, and those of odd row and column; height and width are even."""
+def halves(x: Map) -> Halves:
+    """The pixels of even row and column and, as further channels, those of odd row and column; height and width are even."""
     batch, channels, height, width = x.shape
-    even, odd = (_empty(x, (batch, channels, height // 2, width // 2)) for _ in range(2))
-    call("halves", x, *_sizes(x), even, odd, False)
-    return even, odd
+    both = _empty(x, (batch, 2 * channels, height // 2, width // 2))
+    call("halves", x, *_sizes(x), both, False)
+    return both
 
 
-def halves_backward(even: Half, odd: Half) -> Map:
+def halves_backward(both: Halves) -> Map:
     """The map with these pixels and zeros elsewhere."""
-    batch, channels, height, width = even.shape
-    x = _empty(even, (batch, channels, 2 * height, 2 * width))
-    call("halves", x, *_sizes(x), even, odd, True)
+    batch, channels, height, width = both.shape
+    x = _empty(both, (batch, channels // 2, 2 * height, 2 * width))
+    call("halves", x, *_sizes(x), both, True)
     return x
 
 

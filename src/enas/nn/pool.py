@@ -1,5 +1,7 @@
 """Pooling and subsampling, fast on processors in channels-last memory format."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -9,7 +11,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from enas.nn import native
 
 Map = Float[Tensor, "B C H W"]
-Half = Float[Tensor, "B C h w"]
+Halves = Float[Tensor, "B twoC h w"]
 
 PIECE = 1 << 16
 """Numbers of a map on which `max_pool` makes its four passes before it goes on: 256 kB, which stay in the cache."""
@@ -90,35 +92,36 @@ def _largest_of_three(x: Tensor, out: Tensor, dim: int, step: int) -> None:
     torch.maximum(out.narrow(dim, 0, pairs), after, out=out.narrow(dim, 0, pairs))
 
 
-def halves(x: Map) -> tuple[Half, Half]:
-    """The pixels of even row and column, and those of odd row and column; height and width are even.
+def halves(x: Map) -> Halves:
+    """The pixels of even row and column and, as further channels, those of odd row and column; height and width are even.
 
     Autograd's own slices fill and copy a whole map for each step of slicing when they go back; this does it once.
     """
     if torch.compiler.is_compiling():
-        return x[:, :, ::2, ::2], x[:, :, 1::2, 1::2]
-    return _Halves.apply(x)
+        return torch.cat([x[:, :, ::2, ::2], x[:, :, 1::2, 1::2]], dim=1)
+    return cast(Tensor, _Halves.apply(x))
 
 
 class _Halves(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
         if native.fits(x) and x.shape[2] % 2 == x.shape[3] % 2 == 0:
             return native.halves(x)
-        layout = _layout(x)
-        return x[:, :, ::2, ::2].contiguous(memory_format=layout), x[:, :, 1::2, 1::2].contiguous(memory_format=layout)
+        both = torch.cat([x[:, :, ::2, ::2], x[:, :, 1::2, 1::2]], dim=1)
+        return both.contiguous(memory_format=_layout(x))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
-        even, odd = gradients
-        if native.fits(even) and native.fits(odd):
-            return native.halves_backward(even, odd)
-        batch, channels, height, width = even.shape
+        both = gradients[0].contiguous(memory_format=_layout(gradients[0]))
+        if native.fits(both):
+            return native.halves_backward(both)
+        batch, channels, height, width = both.shape
         dx = torch.empty(
-            (batch, channels, 2 * height, 2 * width), dtype=even.dtype, device=even.device, memory_format=_layout(even)
-        ).zero_()
-        dx[:, :, ::2, ::2], dx[:, :, 1::2, 1::2] = even, odd
+            (batch, channels // 2, 2 * height, 2 * width),
+            dtype=both.dtype, device=both.device, memory_format=_layout(both),
+        ).zero_()  # fmt: skip
+        dx[:, :, ::2, ::2], dx[:, :, 1::2, 1::2] = both.chunk(2, dim=1)
         return dx
 
 

@@ -98,16 +98,15 @@ void enas_max_pool_backward(const float *g, const uint8_t *places, long images, 
     }
 }
 
-/* The pixels of even row and column, and those of odd row and column, or back: where `back`, x is made of the two, with zeros
-   elsewhere. Height and width of x are even. */
-void enas_halves(float *x, long images, long height, long width, long channels, float *even, float *odd, long back,
-                 long threads) {
+/* The pixels of even row and column and, as further channels, those of odd row and column; or back: where `back`, x is made of
+   these, with zeros elsewhere. Height and width of x are even. */
+void enas_halves(float *x, long images, long height, long width, long channels, float *both, long back, long threads) {
     long rows = images * height, line = width * channels, pixel = channels * (long)sizeof(float);
 #pragma omp parallel for num_threads((int)threads)
     for (long r = 0; r < rows; r++) {
-        float *whole = x + r * line + r % 2 * channels, *half = (r % 2 ? odd : even) + r / 2 * (line / 2);
+        float *whole = x + r * line + r % 2 * channels, *half = both + r / 2 * line + r % 2 * channels;
         if (back) memset(x + r * line, 0, line * sizeof(float));
-        for (long w = 0; w < width / 2; w++, whole += 2 * channels, half += channels) {
+        for (long w = 0; w < width / 2; w++, whole += 2 * channels, half += 2 * channels) {
             if (back) memcpy(whole, half, pixel);
             else memcpy(half, whole, pixel);
         }
