@@ -1,9 +1,10 @@
 """The primitive operations that a step cannot do without, each timed alone, with the gradients that the step needs.
 
-Of an image network they are read off a forward pass: convolutions, batch norms (with their ReLU), poolings and the classifier,
-and the two units of a separable convolution, which have one kernel, each in the better of two memory layouts; and outside of
-these ReLUs, sums of maps, concatenations, picking of pixels and convolutions with a gathered weight. Of the recurrent cell they
-follow from its wiring: matrix products, activations with their gates, and the softmax over the vocabulary.
+Of an image network they are read off a forward pass: convolutions, batch norms (with their ReLU, and with the sum of the maps
+that they read), poolings and the classifier, and the two units of a separable convolution, which have one kernel, each in the
+better of two memory layouts; and outside of these ReLUs, sums of maps, concatenations, picking of pixels and convolutions of
+even and odd pixels or with a gathered weight. Of the recurrent cell they follow from its wiring: matrix products, in the faster
+of two forms, activations with their gates, and the softmax over the vocabulary.
 """
 
 import statistics

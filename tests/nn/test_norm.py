@@ -61,6 +61,36 @@ def test_value_and_gradients_are_those_of_the_formula(shape: tuple[int, ...], re
         torch.testing.assert_close(gradient.double(), want.double(), rtol=1e-4, atol=2e-5 * max(scale, 1))
 
 
+@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("maps", [2, 3, 6])
+@pytest.mark.parametrize("shape", [(4, 5, 8, 8), (2, 3, 2, 3), (64, 12, 24, 24), (1, 1, 9, 1)])
+def test_a_sum_of_maps_is_normalised_as_one_map(shape: tuple[int, ...], maps: int, running: bool) -> None:
+    draw = torch.Generator().manual_seed(3)
+    xs = [(torch.randn(shape, generator=draw) + k).contiguous(memory_format=torch.channels_last) for k in range(maps)]
+    layer, own = (with_weights(shape[1], relu=True, running=running) for _ in range(2))
+    mine, exact = ([x.to(kind).requires_grad_() for x in xs] for kind in (torch.float32, torch.float64))
+    y, expected = layer(*mine), reference(sum(exact[1:], exact[0]), layer)
+    torch.testing.assert_close(y.double(), expected, rtol=1e-4, atol=1e-5)
+    g = torch.randn(shape, generator=draw) * (expected.detach().abs() > 1e-4)
+    gradients = torch.autograd.grad(y, [*mine, layer.weight, layer.bias], g)
+    wanted = torch.autograd.grad(expected, [*exact, layer.weight, layer.bias], g.double())
+    for gradient, want in zip(gradients, wanted, strict=True):
+        scale = want.abs().max().item() + 1e-6
+        torch.testing.assert_close(gradient.double(), want.double(), rtol=1e-4, atol=2e-5 * max(scale, 1))
+    own(sum(xs[1:], xs[0]))
+    torch.testing.assert_close(dict(layer.named_buffers()), dict(own.named_buffers()), rtol=1e-4, atol=1e-5)
+    layer.eval()
+    if running:
+        torch.testing.assert_close(layer(*xs), layer(sum(xs[1:], xs[0])), rtol=1e-4, atol=1e-5)
+
+
+def test_maps_of_other_shapes_are_left_to_pytorchs_sum() -> None:
+    layer, x = with_weights(3), channels_last(2, 3, 4, 4)
+    torch.testing.assert_close(layer(x, x[:, :, :1, :1]), layer(x + x[:, :, :1, :1]))
+    with pytest.raises(RuntimeError):
+        layer(x, x[:, :, :3])
+
+
 @pytest.mark.parametrize("relu", [False, True])
 def test_gradients_agree_with_finite_differences(relu: bool) -> None:
     x = channels_last(2, 3, 4, 4).double().requires_grad_()

@@ -34,14 +34,20 @@ Weights = Float[Tensor, "F C 1 1"]
 
 def is_plain(x: Tensor) -> bool:
     """Whether this is a tensor of float32 numbers in this process's memory, which nobody traces, compiles or casts."""
-    if x.device.type != "cpu" or x.dtype != torch.float32 or type(x) not in (Tensor, nn.Parameter):
-        return False
-    return not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or torch.jit.is_tracing())
+    return _is_known(x) and not _is_watched()
 
 
 def serves(*tensors: Tensor) -> bool:
     """Whether there are kernels, and they can be given these tensors."""
-    return all(map(is_plain, tensors)) and library() is not None
+    return all(map(_is_known, tensors)) and not _is_watched() and library() is not None
+
+
+def _is_known(x: Tensor) -> bool:
+    return type(x) in (Tensor, nn.Parameter) and x.dtype is torch.float32 and x.is_cpu
+
+
+def _is_watched() -> bool:
+    return torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
 def fits(x: Tensor, *parameters: Tensor) -> bool:
