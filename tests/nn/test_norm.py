@@ -84,13 +84,6 @@ def test_a_sum_of_maps_is_normalised_as_one_map(shape: tuple[int, ...], maps: in
         torch.testing.assert_close(layer(*xs), layer(sum(xs[1:], xs[0])), rtol=1e-4, atol=1e-5)
 
 
-def test_maps_of_other_shapes_are_left_to_pytorchs_sum() -> None:
-    layer, x = with_weights(3), channels_last(2, 3, 4, 4)
-    torch.testing.assert_close(layer(x, x[:, :, :1, :1]), layer(x + x[:, :, :1, :1]))
-    with pytest.raises(RuntimeError):
-        layer(x, x[:, :, :3])
-
-
 @pytest.mark.parametrize("relu", [False, True])
 def test_gradients_agree_with_finite_differences(relu: bool) -> None:
     x = channels_last(2, 3, 4, 4).double().requires_grad_()
