@@ -92,7 +92,7 @@ class Bench:
         self.optimizer.zero_grad(set_to_none=True)
         outcome = self.task.step(bind(self.supernet, architecture), batch, None)
         outcome.loss.backward()
-        step_weights(list(self.supernet.parameters()), self.optimizer, self.config)
+        step_weights(self.optimizer, self.config)
 
     @torch.no_grad()
     def forward(self, architecture: Architecture, batch: Any) -> None:

@@ -152,11 +152,10 @@ def accumulate(state: Search, batch: Batch, codes: Int[Tensor, "M L"]) -> list[O
 
 def step_weights(state: Search) -> bool:
     """One step on the weights along the gradient that they hold; False, and no step, when it is not finite."""
-    supernet = state.objects.supernet
-    if not optimizers.step_weights(list(supernet.parameters()), state.weights_optimizer, state.config):
+    if not optimizers.step_weights(state.weights_optimizer, state.config):
         return False
     if state.average is not None:
-        state.average.update_parameters(supernet)
+        state.average.update_parameters(state.objects.supernet)
     return True
 
 
