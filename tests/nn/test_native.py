@@ -1,7 +1,6 @@
 """The kernels in C agree with formulas in double precision for every odd size, and a missing compiler is no obstacle."""
 
 import platform
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from enas.nn.separable import separable_units
 
 if native.library() is None:
     pytest.skip("no C compiler here", allow_module_level=True)
+pytestmark = pytest.mark.usefixtures("threads")
 
 # Fewer channels than a vector, a whole vector, one more; one pixel, rows shorter than a window; one image, more than threads.
 SHAPES = [
@@ -27,14 +27,6 @@ SHAPES = [
     (2, 1, 6, 6),
     (9, 3, 1, 1),
 ]
-
-
-@pytest.fixture(autouse=True, params=[1, 2, 3])
-def threads(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
 
 
 def channels_last(*shape: int, seed: int = 0) -> Tensor:

@@ -1,7 +1,6 @@
 """The kernels of recurrent cells agree with formulas in double precision, for every odd size."""
 
 import platform
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,14 +18,7 @@ from .test_cell import plain
 
 if compiled.library() is None:
     pytest.skip("no C compiler here", allow_module_level=True)
-
-
-@pytest.fixture(autouse=True, params=[1, 2, 3])
-def threads(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("threads")
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

@@ -229,11 +229,11 @@ def _through_time(
         for group, grad in zip(plan, above, strict=True):
             _begin(group, cell, share, grad)
         for g in range(len(plan) - 1, -1, -1):
-            slope, first = slopes[g][t], plan[g].source < 0
-            # To the predecessor's state; the gradient of the state after this place has been given out and is not needed.
-            own, j = (0, 0) if first else where[plan[g].source]
-            into = carry if first else above[own][:, j]
-            gates[g].run_back(above[g], products[g][t], sources[g][t], slope, into, add=not first)
+            slope, into = slopes[g][t], carry  # what it holds has been given out above, so it is written over
+            if plan[g].source >= 0:
+                own, j = where[plan[g].source]
+                into = above[own][:, j]
+            gates[g].run_back(above[g], products[g][t], sources[g][t], slope, into, add=into is not carry)
             if mask is None:
                 multiply[g].run(slope.flatten(1), into, plus=into)
             else:
