@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from enas.nn.cells import AuxiliaryHead, Classifiers, RectifyOnce, Separable, drop_path_mask, drop_paths, fit, pointwise
+from enas.nn.cells import AuxiliaryHead, Classifiers, Pointwise, RectifyOnce, Separable, drop_path_mask, drop_paths, fit
 from enas.tasks.images import WithAuxiliary
 
 pytestmark = pytest.mark.usefixtures("either_way")
@@ -33,7 +33,7 @@ def test_fit_does_only_what_is_needed() -> None:
 
 
 def test_pointwise_reads_rectified_values() -> None:
-    block, x = pointwise(4, 8, running=False), torch.randn(2, 4, 6, 6)
+    block, x = Pointwise(4, 8, running=False), torch.randn(2, 4, 6, 6)
     torch.testing.assert_close(block(x), block(x.relu()))
 
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from enas.nn import compiled, native
 from enas.nn.cells import Separable
+from enas.nn.norm import BatchNorm
+from enas.nn.pointwise import pointwise_unit
 from enas.nn.separable import separable_units
 
 if native.library() is None:
@@ -97,6 +99,7 @@ def test_halves_and_back(shape: tuple[int, ...]) -> None:
 def exactly(block: Separable, x: Tensor, parameters: list[Tensor]) -> Tensor:
     """Two units in double precision, from PyTorch's own layers."""
     k1, w1, s1, b1, k2, w2, s2, b2 = parameters
+    x = x.relu()
     for k, w, s, b, relu in ((k1, w1, s1, b1, True), (k2, w2, s2, b2, False)):
         x = F.conv2d(F.conv2d(x, k, padding=k.shape[-1] // 2, groups=len(k)), w)
         x = F.batch_norm(x, None, None, s, b, training=True, eps=block.norm1.eps)
@@ -122,10 +125,58 @@ def test_separable_units_have_the_value_and_gradients_of_their_layers(shape: tup
     for mine, want in zip(torch.autograd.grad(y, inputs, g), wanted, strict=True):
         close(mine, want, 1e-3)
     plain = torch.nn.BatchNorm2d(shape[1])
-    plain(F.conv2d(F.conv2d(inputs[0], inputs[1], padding=kernel // 2, groups=shape[1]), inputs[2]))
+    plain(F.conv2d(F.conv2d(inputs[0].relu(), inputs[1], padding=kernel // 2, groups=shape[1]), inputs[2]))
     torch.testing.assert_close(block.norm1.running_mean, plain.running_mean, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(block.norm1.running_var, plain.running_var, rtol=1e-4, atol=1e-5)
     assert block.norm1.num_batches_tracked == block.norm2.num_batches_tracked == 1
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 7, 6), (4, 20, 8, 8), (2, 16, 4, 4)])
+def test_separable_units_add_another_map(shape: tuple[int, ...]) -> None:
+    block, g = Separable(shape[1], 3, running=False), channels_last(*shape, seed=1)
+    x, plus = channels_last(*shape, seed=2).requires_grad_(), channels_last(*shape, seed=3).requires_grad_()
+    inputs = [x, plus, *block.parameters()]
+    y, expected = block(x, plus), block(x) + plus
+    assert type(y.grad_fn).__name__ == "_SeparableUnitsBackward"
+    torch.testing.assert_close(y, expected)
+    for mine, want in zip(torch.autograd.grad(y, inputs, g), torch.autograd.grad(expected, inputs, g), strict=True):
+        torch.testing.assert_close(mine, want)
+    odd = torch.randn(shape).requires_grad_()  # another layout, which the kernel does not read
+    torch.testing.assert_close(block(x, odd), block(x) + odd)
+
+
+@pytest.mark.parametrize("filters", [1, 16, 21, 50])
+@pytest.mark.parametrize("maps", [1, 3])
+@pytest.mark.parametrize(("relu", "after"), [(False, True), (True, False), (True, True)])
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape[0] * shape[2] * shape[3] > 9] + [(2, 80, 9, 15)])
+def test_pointwise_units_have_the_value_and_gradients_of_their_layers(
+    shape: tuple[int, ...], relu: bool, after: bool, maps: int, filters: int
+) -> None:
+    draw = torch.Generator().manual_seed(0)
+    norm = BatchNorm(filters, epsilon=1e-3, running=True, relu=after)
+    with torch.no_grad():
+        norm.weight.uniform_(0.5, 1.5, generator=draw)
+        norm.bias.uniform_(-0.5, 0.5, generator=draw)
+    xs = [channels_last(*shape, seed=k) for k in range(maps)]
+    ws = [torch.randn(filters, shape[1], 1, 1, generator=draw) for _ in range(maps)]
+    inputs = [value.detach().requires_grad_() for value in (*xs, *ws, norm.weight, norm.bias)]
+    exact = [value.detach().double().requires_grad_() for value in inputs]
+    y = pointwise_unit(inputs[:maps], inputs[maps : 2 * maps], norm, rectify=F.relu if relu else None)
+    assert type(y.grad_fn).__name__ == "_PointwiseUnitBackward"
+    read = [x.relu() if relu else x for x in exact[:maps]]
+    total = sum(F.conv2d(x, w) for x, w in zip(read, exact[maps : 2 * maps], strict=True))
+    expected = F.batch_norm(total, None, None, exact[-2], exact[-1], training=True, eps=1e-3)
+    expected = expected.relu() if after else expected
+    close(y, expected, 1e-4)
+    # Where rounding could decide what ReLU does, no gradient is sent back.
+    g = torch.randn(y.shape, generator=draw) * (expected.detach().abs() > 1e-4)
+    mine = torch.autograd.grad(y, [*inputs[: 2 * maps], norm.weight, norm.bias], g)
+    for found, want in zip(mine, torch.autograd.grad(expected, exact, g.double()), strict=True):
+        close(found, want, 1e-3)
+    plain = torch.nn.BatchNorm2d(filters)
+    plain(total.detach().float())
+    torch.testing.assert_close(norm.running_mean, plain.running_mean, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(norm.running_var, plain.running_var, rtol=1e-4, atol=1e-5)
 
 
 def test_separable_units_may_change_the_number_of_channels() -> None:
@@ -165,6 +216,8 @@ def test_narrower_vectors_do_as_well(
         test_gradient_of_depthwise_kernels(shape, kernel)
         test_max_pool_gives_the_gradient_to_the_first_of_equal_numbers(shape)
         test_statistics_of_a_map_far_from_zero(shape)
+        for filters, relu in ((5, False), (21, True), (50, True)):
+            test_pointwise_units_have_the_value_and_gradients_of_their_layers(shape, relu, True, 2, filters)
 
 
 def test_what_is_no_number_shows() -> None:
@@ -173,6 +226,7 @@ def test_what_is_no_number_shows() -> None:
     x[1, 2, 3, 4] = float("nan")
     first, second = (block.depthwise1, block.pointwise1), (block.depthwise2, block.pointwise2)
     assert separable_units(x, first, block.norm1, second, block.norm2).isnan().all()
+    assert pointwise_unit([x], [block.pointwise1.weight], block.norm2).isnan().all()
     assert block.norm1(x)[:, 2].isnan().all()
     assert not block.norm1(x)[:, 0].isnan().any()
 
@@ -207,6 +261,6 @@ def test_layers_that_do_not_go_together_get_pytorchs_error() -> None:
 def test_other_layers_than_the_kernel_computes_go_through_the_layers() -> None:
     block, x = Separable(6, 3, running=False), channels_last(2, 6, 4, 4)
     block.norm1.relu, block.norm2.relu = False, True
-    y = block.norm2(block.pointwise2(block.depthwise2(block.norm1(block.pointwise1(block.depthwise1(x))))))
+    y = block.norm2(block.pointwise2(block.depthwise2(block.norm1(block.pointwise1(block.depthwise1(x.relu()))))))
     torch.testing.assert_close(block(x), y)
     assert block(x).detach().min() == 0

@@ -5,6 +5,7 @@ the fastest for convolutions and pooling on processors and on GPUs with tensor c
 """
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from enas.errors import UsageError
 from enas.nn.depthwise import DepthwiseConv
 from enas.nn.norm import BatchNorm
+from enas.nn.pointwise import is_pointwise, pointwise_unit
 from enas.nn.pool import average_pool, halves, max_pool
 
 EPSILON = 1e-5
@@ -50,6 +52,21 @@ class _PickingConv(nn.Conv2d):
         """Convolve every pixel whose row and column are multiples of the stride."""
         down, right = self.stride
         return F.conv2d(input[..., ::down, ::right], self.weight, groups=self.groups)
+
+
+class Chain(nn.Sequential):
+    """Layers one after the other; a 1x1 convolution and the batch norm after it are made in one."""
+
+    def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F h w"]:
+        """Run the layers."""
+        x, layers = input, list(self)
+        while layers:
+            layer = layers.pop(0)
+            if layers and isinstance(layers[0], BatchNorm) and is_pointwise(layer):
+                x = pointwise_unit([x], [cast(nn.Conv2d, layer).weight], cast(BatchNorm, layers.pop(0)), rectify=None)
+            else:
+                x = layer(x)
+        return x
 
 
 def batch_norm(filters: int, *, running: bool, epsilon: float = EPSILON, relu: bool = False) -> BatchNorm:

@@ -4,6 +4,7 @@ Letters of shapes: B batch, C channels in, F filters out, H height, W width; h, 
 micro child; parameter counts agree with its graph (tests/spaces/micro).
 """
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -12,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.nn.blocks import FactorisedReduction, Head, batch_norm, conv, he_normal
+from enas.nn.norm import BatchNorm
+from enas.nn.pointwise import pointwise_unit
 from enas.nn.separable import separable_units
 from enas.tasks.images import WithAuxiliary
 
@@ -20,11 +23,7 @@ AUXILIARY = (128, 768)
 
 
 class Separable(nn.Module):
-    """Two units of depthwise convolution, pointwise convolution and batch norm, each on rectified values.
-
-    The first ReLU is left to the caller, who applies it once to a map that several operations read; the second is part of
-    the first batch norm.
-    """
+    """Two units of depthwise convolution, pointwise convolution and batch norm, each on rectified values."""
 
     def __init__(self, filters: int, kernel: int, *, running: bool, stride: int = 1) -> None:
         super().__init__()
@@ -35,28 +34,48 @@ class Separable(nn.Module):
         self.pointwise2 = conv(filters, filters)
         self.norm2 = batch_norm(filters, running=running)
 
-    def forward(self, rectified: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F h w"]:
-        """Convolve a map that has no negative values."""
+    def forward(
+        self,
+        x: Float[Tensor, "B F H W"],
+        plus: Float[Tensor, "B F h w"] | None = None,
+        *,
+        rectify: Callable[[Tensor], Tensor] = F.relu,
+    ) -> Float[Tensor, "B F h w"]:
+        """Rectify, convolve, add.
+
+        Args:
+            x: The map.
+            plus: Is added to the result.
+            rectify: ReLU of the map, where it is an operation by itself: a caller may do it once for several readers.
+        """
         first, second = (self.depthwise1, self.pointwise1), (self.depthwise2, self.pointwise2)
-        return separable_units(rectified, first, self.norm1, second, self.norm2)
+        return separable_units(x, first, self.norm1, second, self.norm2, plus=plus, rectify=rectify)
 
 
 def fit(channels: int, filters: int, *, halve: bool, running: bool) -> nn.Module:
     """Bring a cell's input to its filters and resolution: a reduction, a 1x1 convolution, or nothing where all fits."""
     if halve:
         return nn.Sequential(nn.ReLU(), FactorisedReduction(channels, filters, running=running))
-    return nn.Identity() if channels == filters else pointwise(channels, filters, running=running)
+    return nn.Identity() if channels == filters else Pointwise(channels, filters, running=running)
 
 
-def pointwise(channels: int, filters: int, *, running: bool) -> nn.Sequential:
+class Pointwise(nn.Sequential):
     """ReLU, 1x1 convolution, batch norm."""
-    return nn.Sequential(nn.ReLU(), conv(channels, filters), batch_norm(filters, running=running))
+
+    def __init__(self, channels: int, filters: int, *, running: bool) -> None:
+        super().__init__(nn.ReLU(), conv(channels, filters), batch_norm(filters, running=running))
+
+    def forward(
+        self, input: Float[Tensor, "B C H W"], *, rectify: Callable[[Tensor], Tensor] = F.relu
+    ) -> Float[Tensor, "B F H W"]:
+        """Fit a map; `rectify` as in `Separable`."""
+        return pointwise_unit([input], [cast(nn.Conv2d, self[1]).weight], cast(BatchNorm, self[2]), rectify=rectify)
 
 
 class RectifyOnce:
-    """ReLU of the newest maps, each computed once however many cells read it."""
+    """ReLU of the newest maps, each computed once however many operations read it."""
 
-    def __init__(self, kept: int = 3) -> None:
+    def __init__(self, kept: int) -> None:
         """Begin a forward pass; `kept` maps are remembered."""
         self._kept, self._known = kept, list[tuple[Tensor, Tensor]]()
 
@@ -69,13 +88,13 @@ class RectifyOnce:
         return self._known[-1][1]
 
     def fit(self, fitting: nn.Module, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F h w"]:
-        """What a module made by `fit` makes of a map; its own ReLU is not needed."""
+        """What a module made by `fit` makes of a map, whose ReLU is this one."""
+        if isinstance(fitting, Pointwise):
+            return fitting(x, rectify=self)
         if isinstance(fitting, nn.Identity):
             return x
-        x = self(x)
-        for layer in list(cast(nn.Sequential, fitting))[1:]:
-            x = layer(x)
-        return x
+        _, reduction = cast(nn.Sequential, fitting)
+        return cast(Tensor, reduction(self(x)))
 
 
 class AuxiliaryHead(nn.Module):

@@ -17,6 +17,8 @@ from enas.nn.compiled import library
 
 MOST_CHANNELS: Final = 8192
 """Of a map that is given to a kernel: some keep a few pixels of it on the stack."""
+MOST_POINTWISE: Final = 256
+"""Channels or filters of a 1x1 convolution, beyond which PyTorch's own is faster."""
 WINDOWS: Final = (3, 5, 7)
 """Sizes of depthwise kernels that there is a function for."""
 
@@ -76,10 +78,10 @@ def norm(
     return y, x, statistics
 
 
-def normalise(x: Map, norm: Norm, *, relu: bool) -> Map:
-    """The same with known statistics."""
+def normalise(x: Map, norm: Norm, *, relu: bool = False, plus: Map | None = None) -> Map:
+    """One map normalised with known statistics, then rectified or with another one added to it."""
     y = like(x)
-    call("normalise", x, *norm, *_lengths(x), relu, y)
+    call("normalise", x, *norm, *_lengths(x), relu, plus, y)
     return y
 
 
@@ -144,11 +146,11 @@ def halves_backward(both: Halves) -> Map:
 def separable(
     x: Map, norm: Norm | None, kernels: Kernels, weights: Weights, epsilon: float
 ) -> tuple[Result, tuple[Filters, ...]]:
-    """A depthwise convolution of stride 1 and a 1x1 convolution.
+    """A depthwise convolution of stride 1 and a 1x1 convolution of a rectified map.
 
     Args:
-        x: The map.
-        norm: With which it is normalised and rectified first, or None.
+        x: The map, not rectified yet.
+        norm: With which it is normalised before that, or None.
         kernels: [C, 1, k, k], k 3, 5 or 7.
         weights: [F, C, 1, 1].
         epsilon: Added to the variance of the result.
@@ -197,6 +199,62 @@ def separable_backward(
         *_sizes(x), len(weights), kernels.shape[-1], dx, d_kernels, d_weights, *gradients,
     )  # fmt: skip
     return dx, d_kernels, d_weights, gradients
+
+
+def pointwise(
+    maps: Sequence[Map], weights: Sequence[Weights], epsilon: float, *, relu: bool
+) -> tuple[Result, tuple[Filters, ...]]:
+    """The sum of 1x1 convolutions of maps, each with its own weights.
+
+    Args:
+        maps: Of one shape.
+        weights: [F, C, 1, 1] of each map.
+        epsilon: Added to the variance of the result.
+        relu: Whether the maps are rectified first.
+
+    Returns:
+        The result, and mean, variance and inverse standard deviation of its channels.
+    """
+    y = _empty(maps[0], (len(maps[0]), len(weights[0]), *maps[0].shape[2:]))
+    statistics = _vectors(y, 3)
+    lengths = (*_lengths(maps[0]), len(weights[0]))
+    call("pointwise", maps, weights, len(maps), relu, float(epsilon), *lengths, y, *statistics)
+    return y, statistics
+
+
+def pointwise_backward(
+    g: Result,
+    y: Result,
+    norm: NormOfResult,
+    gradients_of_norm: tuple[Filters, ...],
+    maps: Sequence[Map],
+    weights: Sequence[Weights],
+    *,
+    relu: bool,
+    relu_after: bool,
+) -> tuple[list[Map], list[Weights]]:
+    """Gradients of the maps and weights of `pointwise`.
+
+    Args:
+        g: Gradient of the result of y's batch norm.
+        y: Result of `pointwise`.
+        norm: This batch norm.
+        gradients_of_norm: Of its weight and bias.
+        maps: As in `pointwise`.
+        weights: As in `pointwise`.
+        relu: As in `pointwise`.
+        relu_after: Whether y was rectified after its norm.
+    """
+    dx, d_weights = (
+        [like(x) for x in maps],
+        [torch.empty_like(w, memory_format=torch.contiguous_format) for w in weights],
+    )
+    lengths = (*_lengths(maps[0]), len(weights[0]))
+    call(
+        "pointwise_backward", g, y, *norm, relu_after, *gradients_of_norm, maps, weights, len(maps), relu, *lengths,
+        dx, d_weights,
+    )  # fmt: skip
+    return dx, d_weights
 
 
 def _empty(like: Map, shape: tuple[int, int, int, int]) -> Tensor:

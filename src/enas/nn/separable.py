@@ -1,11 +1,12 @@
 """Depthwise separable convolutions with batch norm, two in a row, that keep little for their gradient.
 
-With the package's kernels (`native`) an image's way through a depthwise convolution, a 1x1 convolution and the batch norms
+With the package's kernels (`native`) an image's way through ReLU, depthwise convolution, 1x1 convolution and the batch norms
 around them is made in the processor's cache; kept are the map that is read and the results of the 1x1 convolutions. Without
 them only the map that is read is kept, where the batch norm in the middle is the fast one; the maps inside are computed again
 on the way back, which takes little time and a third off the memory of a micro search (`docs/performance.md`).
 """
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -24,8 +25,17 @@ Pair = tuple[nn.Conv2d, nn.Conv2d]
 """A depthwise convolution and the 1x1 convolution of its result."""
 
 
-def separable_units(x: Map, first: Pair, norm1: BatchNorm, second: Pair, norm2: BatchNorm) -> Result:
-    """Two units of a separable convolution and a batch norm.
+def separable_units(
+    x: Map,
+    first: Pair,
+    norm1: BatchNorm,
+    second: Pair,
+    norm2: BatchNorm,
+    *,
+    plus: Result | None = None,
+    rectify: Callable[[Map], Map] = F.relu,
+) -> Result:
+    """ReLU and two units of a separable convolution and a batch norm.
 
     Args:
         x: The map.
@@ -33,12 +43,17 @@ def separable_units(x: Map, first: Pair, norm1: BatchNorm, second: Pair, norm2: 
         norm1: Of the first's result.
         second: Reads the normalised map.
         norm2: Of the second's result.
+        plus: A map that is added to the result, or None.
+        rectify: The first ReLU, where the kernels do not make it.
     """
     weights = [layer.weight for layer in (*first, norm1, *second, norm2)]
     known = _have_kernel(first, norm1, second, norm2) and x.numel() > x.shape[1] == len(first[0].weight)
     if known and native.fits(x, *weights, norm1.bias, norm2.bias):
-        return cast(Tensor, _SeparableUnits.apply(x, *weights, norm1.bias, norm2.bias, norm1, norm2))
-    return norm2(separable_twice(x, first, norm1, second))
+        added = plus if plus is not None and native.fits(plus) and plus.shape[1] == len(norm2.weight) else None
+        y = cast(Tensor, _SeparableUnits.apply(x, added, *weights, norm1.bias, norm2.bias, norm1, norm2))
+        return y if plus is added else y + cast(Tensor, plus)
+    y = norm2(separable_twice(rectify(x), first, norm1, second))
+    return y if plus is None else y + plus
 
 
 def _have_kernel(first: Pair, norm1: BatchNorm, second: Pair, norm2: BatchNorm) -> bool:
@@ -86,6 +101,7 @@ class _SeparableUnits(torch.autograd.Function):
     def forward(
         ctx: FunctionCtx,
         x: Tensor,
+        plus: Tensor | None,
         k1: Tensor,
         w1: Tensor,
         s1: Tensor,
@@ -103,7 +119,8 @@ class _SeparableUnits(torch.autograd.Function):
         norm1.follow(mean1, variance1, n)
         norm2.follow(mean2, variance2, n)
         ctx.save_for_backward(x, k1, w1, y1, s1, b1, mean1, std1, k2, w2, y2, s2, b2, mean2, std2)
-        return native.normalise(y2, (s2, b2, mean2, std2), relu=False)
+        ctx.has_plus = plus is not None  # type: ignore[attr-defined]
+        return native.normalise(y2, (s2, b2, mean2, std2), plus=plus)
 
     @staticmethod
     @once_differentiable
@@ -111,10 +128,11 @@ class _SeparableUnits(torch.autograd.Function):
         x, k1, w1, y1, s1, b1, mean1, std1, k2, w2, y2, s2, b2, mean2, std2 = ctx.saved_tensors  # type: ignore[attr-defined]
         norm1, norm2 = (s1, b1, mean1, std1), (s2, b2, mean2, std2)
         g = gradients[0].contiguous(memory_format=torch.channels_last)
+        d_plus = g if ctx.has_plus else None  # type: ignore[attr-defined]
         d_norm2 = native.norm_sums(g, y2, norm2, relu=False)
         g, d_k2, d_w2, d_norm1 = native.separable_backward(g, y2, norm2, d_norm2, y1, norm1, k2, w2, relu=False)
         g, d_k1, d_w1, _ = native.separable_backward(g, y1, norm1, d_norm1, x, None, k1, w1, relu=True)
-        return g, d_k1, d_w1, d_norm1[0], d_k2, d_w2, d_norm2[0], d_norm1[1], d_norm2[1], None, None
+        return g, d_plus, d_k1, d_w1, d_norm1[0], d_k2, d_w2, d_norm2[0], d_norm1[1], d_norm2[1], None, None
 
 
 class _Separable(torch.autograd.Function):

@@ -78,6 +78,7 @@ def test_final_reduction_cell_is_the_plain_formula() -> None:
     torch.testing.assert_close(cell(older, newer, 1.0), expected)
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("form", ["search", "final"])
 def test_pools_and_relu_of_one_map_are_computed_once(form: str) -> None:
     nodes = (
@@ -102,7 +103,8 @@ def test_pools_and_relu_of_one_map_are_computed_once(form: str) -> None:
     pools = calls["_MaxPool"] if native.library() else calls["aten::max_pool2d"], calls["_AveragePool"]
     assert pools == (2, 1)
     # Of the map that the convolutions read; in search form of the ends that are joined besides, in final form of an input.
-    assert calls["aten::relu"] == (1 + len(cell.ends) if form == "search" else 2)
+    # The kernels rectify what they read.
+    assert calls.get("aten::relu", 0) == (0 if native.library() else 1 + len(cell.ends) if form == "search" else 2)
 
 
 def test_drop_path_drops_each_side_of_each_example_by_itself_and_never_the_identity() -> None:

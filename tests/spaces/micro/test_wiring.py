@@ -76,24 +76,27 @@ def test_final_cells_read_the_two_outputs_before_them(layers: int) -> None:
     assert (last, tapped) == (str(layers + 1), str(auxiliary_cell(layers)))
 
 
-def test_run_cell_gives_rectified_maps_to_separable_convolutions_only() -> None:
-    seen = {}
+def test_run_cell_lets_a_separable_convolution_add_the_other_side() -> None:
+    seen = []
 
-    def operate(node: int, number: int, side: Side, x: Tensor) -> Tensor:
-        seen[node, number] = bool((x < 0).any())
-        return x
+    def operate(node: int, number: int, side: Side, x: Tensor, plus: Tensor | None) -> Tensor:
+        seen.append((node, number, plus is not None))
+        return (number + 2) * x if plus is None else (number + 2) * x + plus
 
-    nodes = ((Side(0, "sep3x3"), Side(0, "max_pool")), (Side(2, "identity"), Side(2, "sep5x5")))
-    x = torch.randn(2, 3, 4, 4)
-    run_cell(
-        Cell(nodes, (1, 3)),
-        x,
-        x,
-        operate=operate,
-        combine=lambda sides, left, right: left + right,
-        join=lambda ends, maps: torch.cat(list(maps), dim=1),
+    nodes = (
+        (Side(0, "sep3x3"), Side(0, "max_pool")),
+        (Side(2, "identity"), Side(1, "sep5x5")),
+        (Side(0, "max_pool"), Side(0, "max_pool")),
+        (Side(3, "sep3x3"), Side(2, "sep3x3")),
     )
-    assert seen == {(2, 0): False, (2, 1): True, (3, 0): True, (3, 1): False}
+    x, y = torch.randn(2, 2, 3, 4, 4).unbind()
+    cell = Cell(nodes, (4, 5))
+    found = run_cell(cell, x, y, operate=operate, join=lambda ends, maps: torch.cat(list(maps), dim=1))
+    two = 2 * x + 3 * x
+    three = 2 * two + 3 * y
+    expected = torch.cat([3 * x + 3 * x, 2 * three + 3 * two], dim=1)
+    torch.testing.assert_close(found, expected)
+    assert seen == [(2, 1, False), (2, 0, True), (3, 0, False), (3, 1, True), (5, 0, False), (5, 1, True)]
 
 
 def test_drawing_shows_both_cells_with_every_operation() -> None:

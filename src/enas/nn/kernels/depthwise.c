@@ -18,8 +18,8 @@ void enas_depthwise_kernels(const float *x, const float *g, long images, long he
         share(images, worker, omp_get_num_threads(), &begin, &end);
         for (long image = begin; image < end; image++) {
             memset(sums, 0, area * s.padded * sizeof(float));
-            frame(framed, x + image * size, NULL, s);
-            frame(framed_g, g + image * size, NULL, s);
+            frame(framed, x + image * size, NULL, 0, s);
+            frame(framed_g, g + image * size, NULL, 0, s);
             correlate(framed, framed_g, sums, s);
             for (long k = 0; k < area * s.padded; k++) mine[k] += sums[k];
         }

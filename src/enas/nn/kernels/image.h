@@ -40,14 +40,14 @@ static inline const float *readable(const float *x, long pixel, long pixels, lon
     return is_roomy(pixel, pixels, channels) ? at : memcpy(copy, at, channels * sizeof(float));
 }
 
-/* Packed rows into a framed image whose margins are zero. line: scale and offset of a batch norm, which is applied with ReLU;
-   or NULL. */
-static inline void frame(float *framed, const float *x, const float *line, Shape s) {
+/* Packed rows into a framed image whose margins are zero, rectified or not. line: scale and offset of a batch norm, which is
+   applied before; or NULL. */
+static inline void frame(float *framed, const float *x, const float *line, int relu, Shape s) {
     float *inside = inside_margin(framed, s), copy[s.padded];
     ivec lanes = lanes_of(s.channels);
     for (long h = 0; h < s.height; h++) {
         float *to = inside + h * s.stride;
-        if (!line && s.channels == s.padded) {
+        if (!line && !relu && s.channels == s.padded) {
             memcpy(to, x + h * s.width * s.channels, s.width * s.channels * sizeof(float));
             continue;
         }
@@ -56,7 +56,8 @@ static inline void frame(float *framed, const float *x, const float *line, Shape
             const float *from = readable(x, pixel, s.pixels, s.channels, copy);
             for (long v = 0; v < s.padded; v += LANES) {
                 vec value = load(from + v);
-                if (line) value = rectify_vec(value * load(line + v) + load(line + s.padded + v));
+                if (line) value = value * load(line + v) + load(line + s.padded + v);
+                if (relu) value = rectify_vec(value);
                 store(to + v, v + LANES == s.padded ? choose(lanes, value, splat(0)) : value);
             }
         }

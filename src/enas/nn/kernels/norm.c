@@ -122,9 +122,9 @@ static void moments(const float *const *maps, long count, long pixels, long chan
     free(middle);
 }
 
-/* y = x * scale + offset of its norm, rectified or not. */
+/* y = x * scale + offset of its norm, rectified or not, or with another map added; plus: that map, or NULL. */
 void enas_normalise(const float *x, const float *weight, const float *bias, const float *mean, const float *inverse_std,
-                    long pixels, long channels, long relu, float *y, long threads) {
+                    long pixels, long channels, long relu, const float *plus, float *y, long threads) {
     Rows rows = rows_of(channels);
     float *scale = floats(2 * channels), *offset = scale + channels;
     line_of((Norm){weight, bias, mean, inverse_std}, channels, scale, offset);
@@ -142,6 +142,10 @@ void enas_normalise(const float *x, const float *weight, const float *bias, cons
             if (relu) {
 #pragma omp simd
                 for (long j = 0; j < n; j++) to[j] = rectify(multiply_add(from[j], a[j], b[j]));
+            } else if (plus) {
+                const float *other = plus + at;
+#pragma omp simd
+                for (long j = 0; j < n; j++) to[j] = multiply_add(from[j], a[j], b[j]) + other[j];
             } else {
 #pragma omp simd
                 for (long j = 0; j < n; j++) to[j] = multiply_add(from[j], a[j], b[j]);
@@ -157,7 +161,8 @@ void enas_norm(const float *const *maps, long count, const float *weight, const 
                long channels, long relu, float *sum, float *y, float *mean, float *variance, float *inverse_std, long threads) {
     moments(maps, count, pixels, channels, sum, mean, variance, threads);
     invert(variance, epsilon, channels, inverse_std);
-    enas_normalise(count == 1 ? maps[0] : sum, weight, bias, mean, inverse_std, pixels, channels, relu, y, threads);
+    const float *x = count == 1 ? maps[0] : sum;
+    enas_normalise(x, weight, bias, mean, inverse_std, pixels, channels, relu, NULL, y, threads);
 }
 
 /* g, or zero where the normalised number was rectified. */

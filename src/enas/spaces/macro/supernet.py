@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from enas.architecture import Architecture
 from enas.bounds import Count, Decay
 from enas.data.images import ImageSpec
-from enas.nn.blocks import SEARCH_EPSILON, FactorisedReduction, Head, batch_norm, conv, operation
+from enas.nn.blocks import SEARCH_EPSILON, Chain, FactorisedReduction, Head, batch_norm, conv, operation
 from enas.nn.once import Once
 from enas.spaces.macro.steps import OPERATIONS
 from enas.spaces.macro.wiring import reduction_layers, run_wiring
@@ -80,7 +80,7 @@ class Supernet(nn.Module):
         return self.once(norm, out, *skipped)
 
 
-def search_branch(name: str, filters: int, *, running: bool) -> nn.Sequential:
+def search_branch(name: str, filters: int, *, running: bool) -> Chain:
     """One operation in search form: 1x1 convolution, batch norm, ReLU, then the operation, batch norm and ReLU.
 
     A pool has no batch norm and ReLU after it.
@@ -89,4 +89,4 @@ def search_branch(name: str, filters: int, *, running: bool) -> nn.Sequential:
     layers += operation(name, filters, filters)
     if not name.endswith("pool"):
         layers.append(batch_norm(filters, running=running, epsilon=SEARCH_EPSILON, relu=True))
-    return nn.Sequential(*layers)
+    return Chain(*layers)

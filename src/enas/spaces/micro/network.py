@@ -7,7 +7,7 @@ architecture.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -17,10 +17,10 @@ from enas.architecture import Architecture, encode
 from enas.bounds import Count, Decay, NotNegative
 from enas.data.images import ImageSpec
 from enas.nn.blocks import FactorisedReduction, Pool, batch_norm, conv
-from enas.nn.cells import Classifiers, Separable, drop_path_mask, drop_paths, fit, pointwise
+from enas.nn.cells import Classifiers, Pointwise, RectifyOnce, Separable, drop_path_mask, drop_paths, fit
 from enas.spaces.micro.steps import INPUTS, steps
 from enas.spaces.micro.supernet import Contents, SearchStack
-from enas.spaces.micro.wiring import Cell, Shape, Side, cell_name, cell_of, filters_at, run_cell, run_stack
+from enas.spaces.micro.wiring import Cell, Run, Shape, Side, cell_name, cell_of, filters_at, run_cell, run_stack
 from enas.tasks.images import WithAuxiliary
 
 
@@ -150,7 +150,7 @@ class FinalCell(nn.Module):
         self.cell = cell
         self.older = fit(older.channels, filters, halve=older.halvings < newer.halvings, running=True)
         self.newer = nn.Sequential(
-            fit(newer.channels, filters, halve=False, running=True), pointwise(filters, filters, running=True)
+            fit(newer.channels, filters, halve=False, running=True), Pointwise(filters, filters, running=True)
         )
         self.operations = nn.ModuleList(
             nn.ModuleList(final_operation(side.op, filters, stride if side.source < INPUTS else 1) for side in sides)
@@ -174,19 +174,26 @@ class FinalCell(nn.Module):
             newer: Input 1.
             keep: Probability that the output of a separable convolution or pool is kept, for each example by itself.
         """
+        rectify = RectifyOnce(INPUTS + len(self.cell.nodes))
 
-        def combine(sides: tuple[Side, Side], left: Tensor, right: Tensor) -> Tensor:
-            drops = [keep < 1 and side.op != "identity" for side in sides]
-            masks = tuple(drop_path_mask(left, keep) if drop else None for drop in drops)
+        def operate(node: int, number: int, side: Side, x: Tensor, plus: Tensor | None) -> Tensor:
+            operation = self.operations[node - INPUTS][number]  # type: ignore[index]
+            if side.op.startswith("sep"):
+                return cast(Tensor, operation(x, plus, rectify=rectify))
+            return cast(Tensor, operation(x) if plus is None else operation(x) + plus)
+
+        def combine(sides: tuple[Side, Side], run: Run) -> Tensor:
+            left, right = run(0), run(1)
+            masks = [drop_path_mask(left, keep) if side.op != "identity" else None for side in sides]
             return drop_paths(left, right, (masks[0], masks[1]))
 
         return run_cell(
             self.cell,
             self.older(older),
             self.newer(newer),
-            operate=lambda node, number, side, x: self.operations[node - INPUTS][number](x),  # type: ignore[index]
-            combine=combine,
+            operate=operate,
             join=self._join,
+            combine=combine if keep < 1 else None,
         )
 
     def _join(self, ends: Sequence[int], maps: Sequence[Tensor]) -> Tensor:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -18,6 +17,7 @@ from enas.data.images import ImageSpec
 from enas.nn.blocks import FactorisedReduction, Pool, batch_norm, conv, he_normal
 from enas.nn.cells import Classifiers, RectifyOnce, Separable, fit
 from enas.nn.once import Once
+from enas.nn.pointwise import pointwise_unit
 from enas.spaces.micro.steps import INPUTS, OPERATIONS, SIDES
 from enas.spaces.micro.wiring import (
     Cell,
@@ -146,7 +146,8 @@ class SearchStack(nn.Module):
         self, images: Float[Tensor, "B C H W"], normal: Cell, reduction: Cell
     ) -> tuple[Float[Tensor, "B F h w"], Float[Tensor, "B F h w"]]:
         """The last map, and the one for the auxiliary classifier."""
-        chosen, rectify = {"normal": normal, "reduction": reduction}, RectifyOnce()
+        chosen = {"normal": normal, "reduction": reduction}
+        rectify = RectifyOnce(INPUTS + max(len(normal.nodes), len(reduction.nodes)) + 1)
         return run_stack(
             self.once(self.stem, images),
             layers=self.layers,
@@ -194,26 +195,20 @@ class SearchCell(nn.Module):
         rectify: RectifyOnce | None = None,
     ) -> Float[Tensor, "B F h w"]:
         """Run the cell of an architecture; `rectify` serves all cells of the stack."""
-        rectify = rectify or RectifyOnce()
-        return run_cell(
-            cell,
-            rectify.fit(self.older, older),
-            rectify.fit(self.newer, newer),
-            operate=self._operate,
-            combine=lambda sides, left, right: left + right,
-            join=self._join,
-            rectify=rectify,
-        )
+        rectify = rectify or RectifyOnce(INPUTS + len(cell.nodes))
 
-    def _operate(self, node: int, number: int, side: Side, x: Tensor) -> Tensor:
-        if side.op == "identity":
-            return x
-        return self.pools[side.op](x) if side.op in self.pools else self.branches[branch_name(node, number, side)](x)
+        def operate(node: int, number: int, side: Side, x: Tensor, plus: Tensor | None) -> Tensor:
+            if side.op.startswith("sep"):
+                return self.branches[branch_name(node, number, side)](x, plus, rectify=rectify)
+            y = x if side.op == "identity" else self.pools[side.op](x)
+            return y if plus is None else y + plus
 
-    def _join(self, ends: Sequence[int], maps: Sequence[Tensor]) -> Tensor:
-        # The sum of the blocks' convolutions is that of the maps side by side, without copying maps and their gradients.
-        joined = [F.conv2d(F.relu(value), self.joins[str(end)]) for end, value in zip(ends, maps, strict=True)]
-        return self.norm(*joined)
+        def join(ends: Sequence[int], maps: Sequence[Tensor]) -> Tensor:
+            # The sum of the blocks' convolutions is that of the maps side by side, without copying maps and gradients.
+            return pointwise_unit(maps, [self.joins[str(end)] for end in ends], self.norm, rectify=rectify)
+
+        older, newer = rectify.fit(self.older, older), rectify.fit(self.newer, newer)
+        return run_cell(cell, older, newer, operate=operate, join=join)
 
 
 def branch_name(node: int, number: int, side: Side) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, cast
 
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,6 +14,8 @@ from enas.spaces.micro.steps import CELLS, INPUTS, SIDES, map_name, question
 
 Maps = Float[Tensor, "B _ _ _"]  # channels and size differ from stage to stage
 Stacked = TypeVar("Stacked")
+Run = Callable[..., Maps]
+"""(0 left or 1 right[, a map]) -> output of that side's operation, plus the map."""
 INPUT_LABELS = ("0: before last", "1: last")
 """What a drawing calls a cell's inputs: outputs of the two cells before it."""
 
@@ -68,43 +70,41 @@ def run_cell(
     older: Maps,
     newer: Maps,
     *,
-    operate: Callable[[int, int, Side, Maps], Maps],
-    combine: Callable[[tuple[Side, Side], Maps, Maps], Maps],
+    operate: Callable[[int, int, Side, Maps, Maps | None], Maps],
     join: Callable[[Sequence[int], Sequence[Maps]], Maps],
-    rectify: Callable[[Maps], Maps] = F.relu,
+    combine: Callable[[tuple[Side, Side], Run], Maps] | None = None,
 ) -> Maps:
-    """Compute the output of a cell; what several nodes do alike and without weights (ReLU, pools) is done once.
+    """Compute the output of a cell; pools that several nodes have alike are computed once.
 
     Args:
         cell: What to wire.
         older: Input 0, fitted.
         newer: Input 1, fitted.
-        operate: (node, 0 left or 1 right, the side, its input) -> output of the operation. The input of a separable
-            convolution comes rectified.
-        combine: (both sides, their outputs) -> the node.
+        operate: (node, 0 left or 1 right, the side, its input, a map or None) -> output of the operation, plus the map.
         join: (numbers of the ends, their maps) -> output of the cell.
-        rectify: ReLU of an input, which other cells may read as well.
+        combine: (both sides, what runs one of them) -> the node; None: their sum.
     """
     maps = [older, newer]
-    rectified: dict[int, Maps] = {}
     pooled: dict[Side, Maps] = {}
 
-    def run(node: int, number: int, side: Side) -> Maps:
-        if side in pooled:
-            return pooled[side]
+    def run(node: int, sides: tuple[Side, Side], number: int, plus: Maps | None = None) -> Maps:
+        side = sides[number]
         x = maps[side.source]
-        if side.op.startswith("sep"):
-            if side.source not in rectified:
-                rectified[side.source] = rectify(x) if side.source < INPUTS else F.relu(x)
-            x = rectified[side.source]
-        y = operate(node, number, side, x)
-        if side.op.endswith("pool"):
-            pooled[side] = y
-        return y
+        if not side.op.endswith("pool"):
+            return operate(node, number, side, x, plus)
+        if side not in pooled:
+            pooled[side] = operate(node, number, side, x, None)
+        return pooled[side] if plus is None else pooled[side] + plus
 
     for node, sides in enumerate(cell.nodes, INPUTS):
-        maps.append(combine(sides, run(node, 0, sides[0]), run(node, 1, sides[1])))
+        maps.append((combine or _add)(sides, partial(run, node, sides)))
     return join(cell.ends, [maps[end] for end in cell.ends])
+
+
+def _add(sides: tuple[Side, Side], run: Run) -> Maps:
+    """The sum of both sides: a separable convolution comes last, which adds the other side in passing."""
+    last = 0 if sides[0].op.startswith("sep") and not sides[1].op.startswith("sep") else 1
+    return run(last, run(1 - last))
 
 
 def reduction_cells(layers: int) -> tuple[int, int]:
