@@ -1,9 +1,10 @@
 """The primitive operations that a step cannot do without, each timed alone, with the gradients that the step needs.
 
 Of an image network they are read off a forward pass: convolutions, batch norms (with their ReLU, and with the sum of the maps
-that they read), poolings and the classifier, and the two units of a separable convolution, which have one kernel, each in the
-better of two memory layouts; and outside of these ReLUs, sums of maps, concatenations, picking of pixels and convolutions of
-even and odd pixels or with a gathered weight. Of the recurrent cell they follow from its wiring: matrix products, in the faster
+that they read), poolings and the classifier, each in the better of two memory layouts, and what has one kernel: the two units
+of a separable convolution (with their ReLUs, and with the map that is added to them), and 1x1 convolutions with their ReLU, sum
+and batch norm; and outside of these ReLUs, sums of maps, concatenations, picking of pixels and convolutions of even and odd
+pixels. Of the recurrent cell they follow from its wiring: matrix products, in the faster
 of two forms, activations with their gates, and the softmax over the vocabulary.
 """
 
@@ -12,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Self
+from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+from enas.nn import pointwise
 from enas.nn.blocks import FactorisedReduction, Pool
 from enas.nn.cells import Separable
 from enas.nn.compiled import library
@@ -36,13 +39,17 @@ BETWEEN = {
     F.relu: "relu", torch.relu: "relu", Tensor.relu_: "relu",
     Tensor.add: "sum", Tensor.add_: "sum", Tensor.__add__: "sum", torch.cat: "cat", F.conv2d: "gathered",
 }  # fmt: skip
+FUNCTIONS: dict[str, Callable[..., Tensor]] = {
+    "relu": F.relu, "sum": torch.add, "gathered": F.conv2d, "average": average_pool,
+    "pair": lambda x, weight: F.conv2d(x, weight, groups=2), "cat": lambda *x: torch.cat(x, 1), "halves": halves,
+}  # fmt: skip
 LAYOUTS = (torch.channels_last, torch.contiguous_format)
 EVICT = 1 << 25
 """Numbers (128 MB) that are written before each call with cold caches: more than a core's share of the last cache."""
 
 
 def milliseconds(
-    run: Callable[[], object], clock: Clock = time.perf_counter, *, cold: bool = False, least: int = 3, most: int = 15
+    run: Callable[[], object], clock: Clock = time.perf_counter, *, cold: bool = False, least: int = 3, most: int = 8
 ) -> float:
     """Median time of a call after one that warms up; quick calls are repeated more often.
 
@@ -51,12 +58,12 @@ def milliseconds(
         clock: In seconds.
         cold: Whether the caches hold none of the call's data when it begins; fewer repetitions then.
         least: Repetitions.
-        most: Of quick calls.
+        most: Of calls that together take less than 50 ms.
     """
     run()
     times: list[float] = []
     evict = torch.zeros(EVICT) if cold else None
-    while len(times) < least or (evict is None and len(times) < most and sum(times) < 0.1):
+    while len(times) < least or (evict is None and len(times) < most and sum(times) < 0.05):
         if evict is not None:
             evict.add_(1)
         begin = clock()
@@ -71,9 +78,12 @@ class ImagePrimitives(TorchFunctionMode):
     def __init__(self, network: nn.Module, clock: Clock) -> None:
         super().__init__()
         self.clock, self.counts, self._inside = clock, Counter[Key](), 0
-        self._modules: dict[Key, nn.Module] = {}
+        self._runs: dict[Key, Callable[..., Tensor]] = {}
+        self._parameters: dict[Key, list[nn.Parameter]] = {}
         self._times: dict[tuple[Key, bool, bool], float] = {}
+        self._layouts: dict[tuple[Key, bool], torch.memory_format] = {}
         self._network, self._hooks = network, list[RemovableHandle]()
+        self._unit = patch.object(pointwise, "_PointwiseUnit", self)  # whose `apply` is called
 
     def __enter__(self) -> Self:
         """Begin to count; the modules are watched no longer than that."""
@@ -83,11 +93,13 @@ class ImagePrimitives(TorchFunctionMode):
                 self._hooks.append(module.register_forward_hook(self._leave))
             if isinstance(module, FactorisedReduction):
                 self._hooks.append(module.register_forward_pre_hook(self._pick))
+        self._unit.start()
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
         """Stop."""
         super().__exit__(*error)
+        self._unit.stop()
         while self._hooks:
             self._hooks.pop().remove()
 
@@ -106,6 +118,21 @@ class ImagePrimitives(TorchFunctionMode):
                 self.counts[name, "", shapes[:1] if name in ("relu", "average") else shapes] += 1
         return func(*args, **(kwargs or {}))
 
+    def apply(self, weight: Tensor, bias: Tensor, norm: BatchNorm, relu: bool, count: int, *values: Tensor) -> Tensor:
+        """Note 1x1 convolutions with their norm."""
+
+        def run(*values: Tensor) -> Tensor:
+            rectify = F.relu if relu else None
+            return pointwise.pointwise_unit(values[:count], values[count:], norm, rectify=rectify)
+
+        self._note(("unit", f"{relu} {norm}", tuple(tuple(x.shape) for x in values)), run, list(norm.parameters()))
+        with patch.object(pointwise, "_PointwiseUnit", self._unit.temp_original):
+            return run(*values)
+
+    def again(self) -> None:
+        """Forget all times; the better memory layouts are remembered."""
+        self._times.clear()
+
     def sum(self, counts: Counter[Key], *, backward: bool, cold: bool) -> float:
         """Milliseconds of all counted operations."""
         return sum(count * self._time(key, backward, cold) for key, count in counts.items())
@@ -113,12 +140,16 @@ class ImagePrimitives(TorchFunctionMode):
     def _enter(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self._inside += 1
 
-    def _leave(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def _leave(self, module: nn.Module, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
         self._inside -= 1
         if self._inside:
             return  # a part of a primitive
-        key = (type(module).__name__, str(module), tuple(tuple(x.shape) for x in inputs))
-        self._modules.setdefault(key, module)
+        shapes = tuple(tuple(x.shape) for x in inputs if x is not None)
+        self._note((type(module).__name__, str(module), shapes), module, list(module.parameters()))
+
+    def _note(self, key: Key, run: Callable[..., Tensor], parameters: list[nn.Parameter]) -> None:
+        self._runs.setdefault(key, run)
+        self._parameters.setdefault(key, parameters)
         self.counts[key] += 1
 
     def _pick(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -128,28 +159,23 @@ class ImagePrimitives(TorchFunctionMode):
     def _time(self, key: Key, backward: bool, cold: bool) -> float:
         known = (key, backward, cold)
         if known not in self._times:
-            layouts = LAYOUTS if len(key[2][0]) == 4 else LAYOUTS[1:]
-            self._times[known] = min(self._alone(key, backward, layout, cold) for layout in layouts)
+            choices = LAYOUTS if len(key[2][0]) == 4 else LAYOUTS[1:]
+            if (better := self._layouts.get((key, backward))) is not None:
+                choices = (better,)
+            times = {layout: self._alone(key, backward, layout, cold) for layout in choices}
+            self._layouts[key, backward] = min(times, key=lambda layout: times[layout])
+            self._times[known] = min(times.values())
         return self._times[known]
 
     def _alone(self, key: Key, backward: bool, layout: torch.memory_format, cold: bool) -> float:
         name, _, shapes = key
-        run: Callable[..., Tensor]
-        if key in self._modules:
-            run = self._modules[key]
-        else:
-            run = {
-                "relu": F.relu, "sum": torch.add, "gathered": F.conv2d, "average": average_pool,
-                "pair": lambda x, weight: F.conv2d(x, weight, groups=2),
-                "cat": lambda *x: torch.cat(x, 1), "halves": halves,
-            }[name]  # fmt: skip
+        run = self._runs.get(key) or FUNCTIONS[name]
         if len(shapes) > 1 and len(shapes[0]) != 4:
             layout = torch.contiguous_format
         maps = [torch.randn(shape).contiguous(memory_format=layout) for shape in shapes]
         first = name == "Conv2d" and shapes[0][1] == 3  # the stem: images have no gradient
-        wanted = [] if first else [x.requires_grad_() for x in maps]
-        if key in self._modules:
-            wanted += list(self._modules[key].parameters())
+        wanted: list[Tensor] = [] if first else [x.requires_grad_() for x in maps]
+        wanted += self._parameters.get(key, [])
         with torch.no_grad():
             g = torch.randn_like(run(*maps))
 
@@ -178,6 +204,10 @@ class CellPrimitives:
         self.clock, self.cold, self.places, self.batch = clock, cold, places, batch
         self.width, self.vocabulary = width, vocabulary
         self._times: dict[tuple[Any, ...], float] = {}
+
+    def again(self) -> None:
+        """Forget all times."""
+        self._times.clear()
 
     def sum(self, cell: Cell, *, backward: bool) -> float:
         """Milliseconds of all of a cell's primitives."""

@@ -3,18 +3,21 @@
     python benchmarks/search_speed.py macro    (or another space)
 
 Data is noise: speed does not depend on it. "ratio" is the time of the whole step over the sum of its primitives
-(`primitives.py`); the optimiser, the limit of the gradient, sums of gradients and Python count for the step alone. "cold ratio"
-is that to the same primitives when the caches hold none of their data as they begin: a step lies between the two. "over
-forward" is the time in which an architecture is scored over that of its forward pass alone, "together" that in which twenty
-uniformly drawn ones are scored on one batch, as in an update of the controller, over that of twenty scored one by one.
+(`primitives.py`), both measured anew in each of some rounds, since a shared machine changes from minute to minute; it is the
+median of the rounds' ratios. The optimiser, the limit of the gradient, sums of gradients and Python count for the step alone.
+"cold ratio" is that to the same primitives when the caches hold none of their data as they begin: a step lies between the two.
+"over forward" is the time in which an architecture is scored over that of its forward pass alone, "together" that in which
+twenty uniformly drawn ones are scored on one batch, as in an update of the controller, over that of twenty scored one by one.
 """
 
 import argparse
 import json
+import operator
 import resource
+import statistics
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,8 @@ from enas.spaces.rnn.wiring import cell_of
 from enas.tasks.images import ImageTask
 
 VOCABULARY = 10_000
+ROUNDS = 3
+"""Of one step of each architecture and of all primitives."""
 UPDATE = 20
 """Architectures that are scored together."""
 
@@ -53,6 +58,29 @@ def noise(space: Space, augment: Any) -> Any:
     words = torch.randint(VOCABULARY, (200_000,), dtype=torch.int32, generator=draw)
     data = TextData("noise", tuple(str(word) for word in range(VOCABULARY)), words, words, words, ())
     return space.task(data, augment, torch.device("cpu"))  # type: ignore[call-arg]
+
+
+@dataclass
+class Rounds:
+    """Milliseconds in each round."""
+
+    steps: list[list[float]]
+    """Of each thing that was run: mean over the architectures."""
+    warm: list[float]
+    """Of the primitives, likewise."""
+    cold: float = 0.0
+    """Of the primitives with cold caches, once."""
+    peak: float = 0.0
+    """Memory, GB."""
+
+    def result(self) -> dict[str, Any]:
+        """Of the first thing that was run."""
+        ratios = list(map(operator.truediv, self.steps[0], self.warm))
+        step = statistics.median(self.steps[0])
+        return {
+            "step_ms": step, "primitives_ms": statistics.median(self.warm), "ratio": statistics.median(ratios),
+            "ratios": ratios, "cold_ratio": step / self.cold,
+        }  # fmt: skip
 
 
 class Bench:
@@ -86,6 +114,8 @@ class Bench:
                 )
                 for cold in (False, True)
             }  # fmt: skip
+        images, cells = self.image_primitives, self.cell_primitives
+        self.primitives = [images] if images is not None else list((cells or {}).values())
 
     def step(self, architecture: Architecture, batch: Any) -> None:
         """One step of the shared weights, as the search makes it."""
@@ -104,24 +134,44 @@ class Bench:
             for piece in prediction.features.split(16):
                 torch.nn.functional.log_softmax(piece @ prediction.decoder.t(), dim=-1)
 
-    def bounds(self, batch: Any, *, backward: bool) -> tuple[float, float]:
-        """Milliseconds of the primitives of one step, mean over the architectures: with warm and with cold caches."""
-        sums = [self._sums(architecture, batch, backward) for architecture in self.architectures]
-        warm, cold = (sum(column) / len(sums) for column in zip(*sums, strict=True))
-        return warm, cold
+    def in_rounds(self, runs: Sequence[Callable[[Architecture], object]], batch: Any, *, backward: bool) -> Rounds:
+        """Run each architecture and the primitives of all, in turns."""
+        for run in runs:
+            for architecture in self.architectures:
+                run(architecture)
+        sums = self._primitive_sums(batch, backward)
+        found = Rounds([[] for _ in runs], [])
+        for _ in range(ROUNDS):
+            for run, times in zip(runs, found.steps, strict=True):
+                begin = self.clock()
+                for architecture in self.architectures:
+                    run(architecture)
+                times.append(1e3 * (self.clock() - begin) / len(self.architectures))
+            # Before the primitives are timed, which hold memory of their own.
+            found.peak = found.peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            for primitives in self.primitives:
+                primitives.again()
+            found.warm.append(statistics.mean(each(False) for each in sums))
+        found.cold = statistics.mean(each(True) for each in sums)
+        return found
 
-    def _sums(self, architecture: Architecture, batch: Any, backward: bool) -> list[float]:
+    def _primitive_sums(self, batch: Any, backward: bool) -> list[Callable[[bool], float]]:
+        """For each architecture: (with cold caches or not) -> milliseconds of its primitives."""
         if self.cell_primitives is not None:
-            cell = cell_of(architecture, self.supernet.config.average)  # type: ignore[union-attr]
-            return [self.cell_primitives[cold].sum(cell, backward=backward) for cold in (False, True)]
-        assert self.image_primitives is not None
-        self.image_primitives.counts.clear()
-        with torch.set_grad_enabled(backward), self.image_primitives:
-            self.supernet(batch.inputs, architecture)
-        counts = self.image_primitives.counts.copy()
-        return [self.image_primitives.sum(counts, backward=backward, cold=cold) for cold in (False, True)]
+            kinds, average = self.cell_primitives, self.supernet.config.average  # type: ignore[union-attr]
+            cells = [cell_of(a, average) for a in self.architectures]
+            return [lambda cold, cell=cell: kinds[cold].sum(cell, backward=backward) for cell in cells]
+        primitives = self.image_primitives
+        assert primitives is not None
+        counts = []
+        for architecture in self.architectures:
+            primitives.counts.clear()
+            with torch.set_grad_enabled(backward), primitives:
+                self.supernet(batch.inputs, architecture)
+            counts.append(primitives.counts.copy())
+        return [lambda cold, each=each: primitives.sum(each, backward=backward, cold=cold) for each in counts]
 
-    def weights(self) -> dict[str, float]:
+    def weights(self) -> dict[str, Any]:
         """The phase that trains the shared weights."""
         self.supernet.train()
         batches = self.task.training_batches(
@@ -129,31 +179,22 @@ class Bench:
         )
         batch = next(batches)
         data = milliseconds(lambda: next(batches), self.clock)
-        steps = [milliseconds(lambda a=a: self.step(a, batch), self.clock) for a in self.architectures]
-        # Before the primitives are timed, which hold memory of their own.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        warm, cold = self.bounds(batch, backward=True)
-        mean = sum(steps) / len(steps)
+        rounds = self.in_rounds([lambda a: self.step(a, batch)], batch, backward=True)
+        step = statistics.median(rounds.steps[0])
         return {
-            "step_ms": mean,
-            "primitives_ms": warm,
-            "ratio": mean / warm,
-            "cold_ratio": mean / cold,
-            f"{self.task.unit}_per_second": 1e3 * len(batch) / mean,
-            "data_share": data / (data + mean),
-            "peak_memory_gb": peak,
+            **rounds.result(),
+            f"{self.task.unit}_per_second": 1e3 * len(batch) / step,
+            "data_share": data / (data + step),
+            "peak_memory_gb": rounds.peak,
         }
 
-    def controller(self) -> dict[str, float]:
+    def controller(self) -> dict[str, Any]:
         """The phase that scores architectures."""
         self.supernet.eval()
         draw = torch.Generator().manual_seed(0)
         batch = self.task.random_batch("valid", self.config.reward_batch_size, draw)
-        steps, forwards = [], []
-        for a in self.architectures:
-            steps.append(milliseconds(lambda a=a: score(self.supernet, a, [batch], self.task), self.clock))
-            forwards.append(milliseconds(lambda a=a: self.forward(a, batch), self.clock))
-        warm, cold = self.bounds(batch, backward=False)
+        runs = [lambda a: score(self.supernet, a, [batch], self.task), lambda a: self.forward(a, batch)]
+        rounds = self.in_rounds(runs, batch, backward=False)
         data = milliseconds(lambda: self.task.random_batch("valid", self.config.reward_batch_size, draw), self.clock)
         policy = Controller(self.decoder.steps, self.preset.controller)
 
@@ -161,16 +202,13 @@ class Bench:
         def sample() -> list[Architecture]:
             return [self.decoder(row) for row in policy(1000, generator=draw).codes]
 
-        mean, together = sum(steps) / len(steps), self.together(batch)
+        step = statistics.median(rounds.steps[0])
         return {
-            "step_ms": mean,
-            "primitives_ms": warm,
-            "ratio": mean / warm,
-            "cold_ratio": mean / cold,
-            "together": together,
-            "architectures_per_second": 1e3 / mean,
-            "over_forward": sum(steps) / sum(forwards),
-            "data_share": data / (data + mean),
+            **rounds.result(),
+            "together": self.together(batch),
+            "architectures_per_second": 1e3 / step,
+            "over_forward": statistics.median(map(operator.truediv, *rounds.steps)),
+            "data_share": data / (data + step),
             "sampling_1000_ms": milliseconds(sample, self.clock),
         }
 
@@ -232,7 +270,12 @@ def report(result: dict[str, Any]) -> None:
     """Print one table."""
     print(" ".join(f"{key} {value}" for key, value in result["setting"].items()))
     for phase in ("weights", "controller"):
-        print(f"{phase:11}" + "  ".join(f"{key} {value:.3g}" for key, value in result[phase].items()))
+        print(f"{phase:11}" + "  ".join(f"{key} {shown(value)}" for key, value in result[phase].items()))
+
+
+def shown(value: float | list[float]) -> str:
+    """Three digits."""
+    return " ".join(f"{each:.3g}" for each in (value if isinstance(value, list) else [value]))
 
 
 if __name__ == "__main__":
