@@ -11,7 +11,7 @@ from torch import Tensor
 from enas.nn import compiled, native
 from enas.nn.cells import Separable
 from enas.nn.norm import BatchNorm
-from enas.nn.pointwise import pointwise_unit
+from enas.nn.pointwise import halving_unit, pointwise_unit
 from enas.nn.separable import separable_units
 
 if native.library() is None:
@@ -179,6 +179,28 @@ def test_pointwise_units_have_the_value_and_gradients_of_their_layers(
     torch.testing.assert_close(norm.running_var, plain.running_var, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("shape", [(3, 5, 8, 6), (2, 17, 5, 7), (4, 36, 16, 24), (1, 16, 2, 20)])
+def test_halving_units_have_the_value_and_gradients_of_their_layers(shape: tuple[int, ...], relu: bool) -> None:
+    draw = torch.Generator().manual_seed(0)
+    norm, x = BatchNorm(8, epsilon=1e-3, running=True), channels_last(*shape).requires_grad_()
+    even, odd = (torch.randn(4, shape[1], 1, 1, generator=draw).requires_grad_() for _ in range(2))
+    y = halving_unit(x, even, odd, norm, rectify=F.relu if relu else None)
+    assert type(y.grad_fn).__name__ == "_PointwiseUnitBackward"
+    exact = [value.detach().double().requires_grad_() for value in (x, even, odd)]
+    read = F.pad(exact[0].relu() if relu else exact[0], (0, shape[3] % 2, 0, shape[2] % 2))
+    both = torch.cat([F.conv2d(read[..., k::2, k::2], w) for k, w in enumerate(exact[1:])], dim=1)
+    expected = F.batch_norm(both, None, None, training=True, eps=1e-3)
+    close(y, expected, 1e-4)
+    g = torch.randn(y.shape, generator=draw)
+    wanted = torch.autograd.grad(expected, exact, g.double())
+    for mine, want in zip(torch.autograd.grad(y, [x, even, odd], g), wanted, strict=True):
+        close(mine, want, 1e-3)
+    plain = torch.nn.BatchNorm2d(8)
+    plain(both.detach().float())
+    torch.testing.assert_close(norm.running_var, plain.running_var, rtol=1e-4, atol=1e-5)
+
+
 def test_separable_units_may_change_the_number_of_channels() -> None:
     torch.manual_seed(0)
     block = Separable(5, 3, running=False)
@@ -218,6 +240,7 @@ def test_narrower_vectors_do_as_well(
         test_statistics_of_a_map_far_from_zero(shape)
         for filters, relu in ((5, False), (21, True), (50, True)):
             test_pointwise_units_have_the_value_and_gradients_of_their_layers(shape, relu, True, 2, filters)
+        test_halving_units_have_the_value_and_gradients_of_their_layers(shape, True)
 
 
 def test_what_is_no_number_shows() -> None:

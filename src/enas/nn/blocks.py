@@ -5,9 +5,9 @@ the fastest for convolutions and pooling on processors and on GPUs with tensor c
 """
 
 import math
+from collections.abc import Callable
 from typing import cast
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from enas.errors import UsageError
 from enas.nn.depthwise import DepthwiseConv
 from enas.nn.norm import BatchNorm
-from enas.nn.pointwise import is_pointwise, pointwise_unit
-from enas.nn.pool import average_pool, halves, max_pool
+from enas.nn.pointwise import halving_unit, is_pointwise, pointwise_unit
+from enas.nn.pool import average_pool, max_pool
 
 EPSILON = 1e-5
 """Of batch norm in the authors' code, but for the convolution of a macro search branch (`SEARCH_EPSILON`)."""
@@ -129,13 +129,11 @@ class FactorisedReduction(nn.Module):
         self.odd = conv(channels, filters // 2)
         self.norm = batch_norm(filters, running=running)
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F h w"]:
-        """Reduce; an odd height or width is rounded up."""
-        height, width = x.shape[-2:]
-        if height % 2 or width % 2:
-            x = F.pad(x, (0, width % 2, 0, height % 2))
-        # One convolution in two groups: their results need not be copied side by side, nor their gradients apart.
-        return self.norm(F.conv2d(halves(x), torch.cat([self.even.weight, self.odd.weight]), groups=2))
+    def forward(
+        self, x: Float[Tensor, "B C H W"], *, rectify: Callable[[Tensor], Tensor] | None = None
+    ) -> Float[Tensor, "B F h w"]:
+        """Reduce; an odd height or width is rounded up. rectify: ReLU of the map before that, or None."""
+        return halving_unit(x, self.even.weight, self.odd.weight, self.norm, rectify=rectify)
 
 
 class Head(nn.Module):

@@ -55,7 +55,7 @@ class Separable(nn.Module):
 def fit(channels: int, filters: int, *, halve: bool, running: bool) -> nn.Module:
     """Bring a cell's input to its filters and resolution: a reduction, a 1x1 convolution, or nothing where all fits."""
     if halve:
-        return nn.Sequential(nn.ReLU(), FactorisedReduction(channels, filters, running=running))
+        return Halving(nn.ReLU(), FactorisedReduction(channels, filters, running=running))
     return nn.Identity() if channels == filters else Pointwise(channels, filters, running=running)
 
 
@@ -70,6 +70,16 @@ class Pointwise(nn.Sequential):
     ) -> Float[Tensor, "B F H W"]:
         """Fit a map; `rectify` as in `Separable`."""
         return pointwise_unit([input], [cast(nn.Conv2d, self[1]).weight], cast(BatchNorm, self[2]), rectify=rectify)
+
+
+class Halving(nn.Sequential):
+    """ReLU and a reduction."""
+
+    def forward(
+        self, input: Float[Tensor, "B C H W"], *, rectify: Callable[[Tensor], Tensor] = F.relu
+    ) -> Float[Tensor, "B F h w"]:
+        """Fit a map; `rectify` as in `Separable`."""
+        return cast(Tensor, self[1](input, rectify=rectify))
 
 
 class RectifyOnce:
@@ -89,12 +99,7 @@ class RectifyOnce:
 
     def fit(self, fitting: nn.Module, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F h w"]:
         """What a module made by `fit` makes of a map, whose ReLU is this one."""
-        if isinstance(fitting, Pointwise):
-            return fitting(x, rectify=self)
-        if isinstance(fitting, nn.Identity):
-            return x
-        _, reduction = cast(nn.Sequential, fitting)
-        return cast(Tensor, reduction(self(x)))
+        return x if isinstance(fitting, nn.Identity) else cast(Tensor, fitting(x, rectify=self))
 
 
 class AuxiliaryHead(nn.Module):

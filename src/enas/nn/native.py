@@ -202,7 +202,7 @@ def separable_backward(
 
 
 def pointwise(
-    maps: Sequence[Map], weights: Sequence[Weights], epsilon: float, *, relu: bool
+    maps: Sequence[Map], weights: Sequence[Weights], epsilon: float, *, relu: bool, halve: bool = False
 ) -> tuple[Result, tuple[Filters, ...]]:
     """The sum of 1x1 convolutions of maps, each with its own weights.
 
@@ -211,14 +211,18 @@ def pointwise(
         weights: [F, C, 1, 1] of each map.
         epsilon: Added to the variance of the result.
         relu: Whether the maps are rectified first.
+        halve: There is one map of even height and width, and the first weights are for its pixels of even row and column,
+            the second for those of odd row and column.
 
     Returns:
         The result, and mean, variance and inverse standard deviation of its channels.
     """
-    y = _empty(maps[0], (len(maps[0]), len(weights[0]), *maps[0].shape[2:]))
-    statistics = _vectors(y, 3)
-    lengths = (*_lengths(maps[0]), len(weights[0]))
-    call("pointwise", maps, weights, len(maps), relu, float(epsilon), *lengths, y, *statistics)
+    batch, channels, height, width = maps[0].shape
+    height, width = (height // 2, width // 2) if halve else (height, width)
+    y = _empty(maps[0], (batch, len(weights[0]), height, width))
+    statistics, lengths = _vectors(y, 3), (batch * height * width, channels, len(weights[0]))
+    picked = width if halve else 0
+    call("pointwise", maps, weights, len(weights), picked, relu, float(epsilon), *lengths, y, *statistics)
     return y, statistics
 
 
@@ -232,6 +236,7 @@ def pointwise_backward(
     *,
     relu: bool,
     relu_after: bool,
+    halve: bool = False,
 ) -> tuple[list[Map], list[Weights]]:
     """Gradients of the maps and weights of `pointwise`.
 
@@ -244,15 +249,14 @@ def pointwise_backward(
         weights: As in `pointwise`.
         relu: As in `pointwise`.
         relu_after: Whether y was rectified after its norm.
+        halve: As in `pointwise`.
     """
-    dx, d_weights = (
-        [like(x) for x in maps],
-        [torch.empty_like(w, memory_format=torch.contiguous_format) for w in weights],
-    )
-    lengths = (*_lengths(maps[0]), len(weights[0]))
+    dx = [like(x) for x in maps]
+    d_weights = [torch.empty_like(w, memory_format=torch.contiguous_format) for w in weights]
+    pixels, filters = _lengths(y)
     call(
-        "pointwise_backward", g, y, *norm, relu_after, *gradients_of_norm, maps, weights, len(maps), relu, *lengths,
-        dx, d_weights,
+        "pointwise_backward", g, y, *norm, relu_after, *gradients_of_norm, maps, weights, len(weights),
+        y.shape[-1] if halve else 0, relu, pixels, maps[0].shape[1], filters, dx, d_weights,
     )  # fmt: skip
     return dx, d_weights
 

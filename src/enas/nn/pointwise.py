@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from enas.nn import native
 from enas.nn.norm import BatchNorm
+from enas.nn.pool import halves
 
 Map = Float[Tensor, "B C H W"]
 Result = Float[Tensor, "B F H W"]
@@ -34,11 +35,36 @@ def pointwise_unit(
         rectify: ReLU of a map, before its convolution; None: maps are read as they are.
     """
     if _has_kernel(maps, weights, norm):
-        relu = rectify is not None
-        y = _PointwiseUnit.apply(norm.weight, norm.bias, norm, relu, len(maps), *maps, *weights)
+        y = _PointwiseUnit.apply(norm.weight, norm.bias, norm, rectify is not None, len(maps), *maps, *weights)
         return cast(Tensor, y)
     read = maps if rectify is None else [rectify(x) for x in maps]
     return norm(*[F.conv2d(x, weight) for x, weight in zip(read, weights, strict=True)])
+
+
+def halving_unit(
+    x: Map, even: Weights, odd: Weights, norm: BatchNorm, *, rectify: Callable[[Map], Map] | None = None
+) -> Float[Tensor, "B twoF h w"]:
+    """1x1 convolutions of the pixels of even row and column and of those of odd row and column, side by side, normalised.
+
+    Args:
+        x: The map; an odd height or width is filled up with zeros.
+        even: Weights of the first half of the result's channels.
+        odd: Of the second.
+        norm: Of the result.
+        rectify: ReLU of the map, before that; None: it is read as it is.
+    """
+    height, width = x.shape[-2:]
+    if height % 2 or width % 2:
+        x = F.pad(x, (0, width % 2, 0, height % 2))
+    nothing = torch.zeros_like(even)
+    weights = [torch.cat([even, nothing]), torch.cat([nothing, odd])]
+    several = x.shape[0] * x.shape[2] * x.shape[3] > 4  # pixels of the result
+    if several and _has_kernel([x], weights, norm):
+        y = _PointwiseUnit.apply(norm.weight, norm.bias, norm, rectify is not None, 1, x, *weights)
+        return cast(Tensor, y)
+    read = x if rectify is None else rectify(x)
+    # One convolution in two groups: their results need not be copied side by side, nor their gradients apart.
+    return norm(F.conv2d(halves(read), torch.cat([even, odd]), groups=2))
 
 
 def is_pointwise(layer: nn.Module) -> bool:
@@ -58,17 +84,18 @@ def _has_kernel(maps: Sequence[Map], weights: Sequence[Weights], norm: BatchNorm
 
 
 class _PointwiseUnit(torch.autograd.Function):
-    """Saves the maps and the sum of their convolutions."""
+    """Saves the maps and the sum of their convolutions; one map with two weights is halved."""
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, weight: Tensor, bias: Tensor, norm: BatchNorm, relu: bool, count: int, *values: Tensor
+        ctx: Any, weight: Tensor, bias: Tensor, norm: BatchNorm, relu: bool, count: int, *values: Tensor
     ) -> Tensor:
         maps, weights = values[:count], values[count:]
-        y, (mean, variance, inverse_std) = native.pointwise(maps, weights, norm.eps, relu=relu)
+        ctx.halve = count < len(weights)
+        y, (mean, variance, inverse_std) = native.pointwise(maps, weights, norm.eps, relu=relu, halve=ctx.halve)
         norm.follow(mean, variance, y.numel() // y.shape[1])
         ctx.save_for_backward(y, weight, bias, mean, inverse_std, *values)
-        ctx.relu, ctx.relu_after, ctx.count = relu, norm.relu, count  # type: ignore[attr-defined]
+        ctx.relu, ctx.relu_after, ctx.count = relu, norm.relu, count
         return native.normalise(y, (weight, bias, mean, inverse_std), relu=norm.relu)
 
     @staticmethod
@@ -80,6 +107,6 @@ class _PointwiseUnit(torch.autograd.Function):
         g = gradients[0].contiguous(memory_format=torch.channels_last)
         d_norm = native.norm_sums(g, y, norm, relu=ctx.relu_after)
         dx, d_weights = native.pointwise_backward(
-            g, y, norm, d_norm, maps, weights, relu=ctx.relu, relu_after=ctx.relu_after
+            g, y, norm, d_norm, maps, weights, relu=ctx.relu, relu_after=ctx.relu_after, halve=ctx.halve
         )
         return *d_norm, None, None, None, *dx, *d_weights

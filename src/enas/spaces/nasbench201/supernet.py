@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from enas.architecture import Architecture
 from enas.bounds import Count
 from enas.data.images import ImageSpec
-from enas.nn.blocks import batch_norm, conv
+from enas.nn.blocks import Chain, batch_norm, conv
 from enas.nn.once import Once
 from enas.spaces.nasbench201.steps import EDGES, OPERATIONS
 from enas.spaces.nasbench201.wiring import Link, links_of, run_cell, run_stack
@@ -43,9 +43,7 @@ class Cell(nn.Module):
         super().__init__()
         self.convolutions = nn.ModuleDict(
             {
-                _name(link): nn.Sequential(
-                    conv(filters, filters, int(link.op[-1])), batch_norm(filters, running=running)
-                )
+                _name(link): Chain(conv(filters, filters, int(link.op[-1])), batch_norm(filters, running=running))
                 for link in links
                 if link.has_weights
             }
