@@ -1,14 +1,16 @@
 """The kernels in C agree with formulas in double precision for every odd size, and a missing compiler is no obstacle."""
 
+import functools
 import platform
-from pathlib import Path
+import tempfile
+from ctypes import CDLL
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from enas.nn import compiled, native
+from enas.nn import compiled, native, units
 from enas.nn.cells import Separable
 from enas.nn.norm import BatchNorm
 from enas.nn.pointwise import halving_unit, pointwise_unit
@@ -61,7 +63,7 @@ def test_one_strange_pixel_costs_no_precision(strange: tuple[int, int], size: in
     *_, statistics = native.norm([x], torch.ones(16), torch.ones(16), 1e-5, relu=False)
     kernels, weights = torch.zeros(16, 1, 3, 3), torch.eye(16).view(16, 16, 1, 1).contiguous()
     kernels[:, :, 1, 1] = 1  # a separable convolution that changes nothing
-    _, alike = native.separable(x + 50, None, kernels, weights, 1e-5)
+    _, alike = units.separable(x + 50, None, kernels, weights, 1e-5)
     exact = x.double().var((0, 2, 3), unbiased=False)
     torch.testing.assert_close(statistics[1].double(), exact, rtol=5e-5, atol=0)
     torch.testing.assert_close(alike[1].double(), exact, rtol=5e-5, atol=0)
@@ -221,16 +223,21 @@ def test_separable_units_may_change_the_number_of_channels() -> None:
         close(mine, want, 1e-3)
 
 
+@functools.cache
+def narrower(processor: str) -> CDLL | None:
+    """The kernels for an older processor of the family."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(compiled, "FLAGS", (*compiled.FLAGS, f"-march={processor}"))
+        patch.setenv("XDG_CACHE_HOME", folder)
+        return compiled.library.__wrapped__()
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names of processors of one family")
 @pytest.mark.parametrize("processor", ["x86-64", "x86-64-v3"])
 @pytest.mark.parametrize("kernel", [3, 5, 7])
-def test_narrower_vectors_do_as_well(
-    kernel: int, processor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_narrower_vectors_do_as_well(kernel: int, processor: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four and eight numbers in a vector: each has loops of its own."""
-    monkeypatch.setattr(compiled, "FLAGS", (*compiled.FLAGS, f"-march={processor}"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    found = compiled.library.__wrapped__()
+    found = narrower(processor)
     assert found is not None
     monkeypatch.setattr(native, "library", lambda: found)
     for shape in [(3, 5, 7, 6), (2, 17, 3, 9), (4, 20, 8, 8)]:

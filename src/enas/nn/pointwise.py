@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from enas.nn import native
+from enas.nn import native, units
 from enas.nn.norm import BatchNorm
 from enas.nn.pool import halves
 
@@ -77,7 +77,7 @@ def is_pointwise(layer: nn.Module) -> bool:
 def _has_kernel(maps: Sequence[Map], weights: Sequence[Weights], norm: BatchNorm) -> bool:
     x, (filters, channels, *area) = maps[0], weights[0].shape
     lengths = x.dim() == 4 and x.shape[1] == channels and len(norm.weight) == filters and area == [1, 1]
-    if not lengths or not norm.by_batch or x.numel() <= channels or max(channels, filters) > native.MOST_POINTWISE:
+    if not lengths or not norm.by_batch or x.numel() <= channels or max(channels, filters) > units.MOST_POINTWISE:
         return False
     alike = all(other.shape == x.shape for other in maps) and all(w.shape == weights[0].shape for w in weights)
     return alike and native.fits(x, *weights, norm.weight, norm.bias) and all(map(native.fits, maps[1:]))
@@ -92,7 +92,7 @@ class _PointwiseUnit(torch.autograd.Function):
     ) -> Tensor:
         maps, weights = values[:count], values[count:]
         ctx.halve = count < len(weights)
-        y, (mean, variance, inverse_std) = native.pointwise(maps, weights, norm.eps, relu=relu, halve=ctx.halve)
+        y, (mean, variance, inverse_std) = units.pointwise(maps, weights, norm.eps, relu=relu, halve=ctx.halve)
         norm.follow(mean, variance, y.numel() // y.shape[1])
         ctx.save_for_backward(y, weight, bias, mean, inverse_std, *values)
         ctx.relu, ctx.relu_after, ctx.count = relu, norm.relu, count
@@ -106,7 +106,7 @@ class _PointwiseUnit(torch.autograd.Function):
         norm = (weight, bias, mean, inverse_std)
         g = gradients[0].contiguous(memory_format=torch.channels_last)
         d_norm = native.norm_sums(g, y, norm, relu=ctx.relu_after)
-        dx, d_weights = native.pointwise_backward(
+        dx, d_weights = units.pointwise_backward(
             g, y, norm, d_norm, maps, weights, relu=ctx.relu, relu_after=ctx.relu_after, halve=ctx.halve
         )
         return *d_norm, None, None, None, *dx, *d_weights

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from enas.nn import native
+from enas.nn import native, units
 from enas.nn.depthwise import DepthwiseConv, Kernels, Map, gradient_is_slow, same_size, weight_gradient
 from enas.nn.norm import BatchNorm, normalise, normalise_backward
 
@@ -113,8 +113,8 @@ class _SeparableUnits(torch.autograd.Function):
         norm1: BatchNorm,
         norm2: BatchNorm,
     ) -> Tensor:
-        y1, (mean1, variance1, std1) = native.separable(x, None, k1, w1, norm1.eps)
-        y2, (mean2, variance2, std2) = native.separable(y1, (s1, b1, mean1, std1), k2, w2, norm2.eps)
+        y1, (mean1, variance1, std1) = units.separable(x, None, k1, w1, norm1.eps)
+        y2, (mean2, variance2, std2) = units.separable(y1, (s1, b1, mean1, std1), k2, w2, norm2.eps)
         n = y1.numel() // y1.shape[1]
         norm1.follow(mean1, variance1, n)
         norm2.follow(mean2, variance2, n)
@@ -130,8 +130,8 @@ class _SeparableUnits(torch.autograd.Function):
         g = gradients[0].contiguous(memory_format=torch.channels_last)
         d_plus = g if ctx.has_plus else None  # type: ignore[attr-defined]
         d_norm2 = native.norm_sums(g, y2, norm2, relu=False)
-        g, d_k2, d_w2, d_norm1 = native.separable_backward(g, y2, norm2, d_norm2, y1, norm1, k2, w2, relu=False)
-        g, d_k1, d_w1, _ = native.separable_backward(g, y1, norm1, d_norm1, x, None, k1, w1, relu=True)
+        g, d_k2, d_w2, d_norm1 = units.separable_backward(g, y2, norm2, d_norm2, y1, norm1, k2, w2, relu=False)
+        g, d_k1, d_w1, _ = units.separable_backward(g, y1, norm1, d_norm1, x, None, k1, w1, relu=True)
         return g, d_plus, d_k1, d_w1, d_norm1[0], d_k2, d_w2, d_norm2[0], d_norm1[1], d_norm2[1], None, None
 
 
