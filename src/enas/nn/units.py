@@ -22,6 +22,7 @@ Joined = Float[Tensor, "B F _ _"]
 Filters = Float[Tensor, " F"]
 NormOfResult = tuple[Filters, Filters, Filters, Filters]
 Weights = Float[Tensor, "F C 1 1"]
+Windows = Float[Tensor, "F C k k"]
 
 
 def separable(
@@ -142,6 +143,45 @@ def pointwise_backward(
         y.shape[-1] if halve else 0, relu, pixels, maps[0].shape[1], filters, dx, d_weights,
     )  # fmt: skip
     return dx, d_weights
+
+
+def convolve(x: Map, kernels: Windows, epsilon: float, *, relu: bool) -> tuple[Result, tuple[Filters, ...]]:
+    """A dense convolution of 3x3 or 5x5 windows with stride 1 that keeps the size.
+
+    Args:
+        x: The map.
+        kernels: [F, C, k, k].
+        epsilon: Added to the variance of the result.
+        relu: Whether the map is rectified first.
+
+    Returns:
+        The result, and mean, variance and inverse standard deviation of its channels.
+    """
+    filters, _, kernel, _ = kernels.shape
+    y = native.empty(x, (len(x), filters, *x.shape[2:]))
+    statistics = native.vectors(y, 3)
+    native.call("convolve", x, kernels, relu, float(epsilon), *native.sizes(x), filters, kernel, y, *statistics)
+    return y, statistics
+
+
+def convolve_backward(
+    g: Result,
+    y: Result,
+    norm: NormOfResult,
+    gradients_of_norm: tuple[Filters, ...],
+    x: Map,
+    kernels: Windows,
+    *,
+    relu: bool,
+    relu_after: bool,
+) -> tuple[Map, Windows]:
+    """Gradients of the map and the kernels of `convolve`; arguments as those of `pointwise_backward`."""
+    dx, d_kernels = native.like(x), torch.empty_like(kernels, memory_format=torch.contiguous_format)
+    native.call(
+        "convolve_backward", g, y, *norm, relu_after, *gradients_of_norm, x, kernels, relu, *native.sizes(x),
+        len(kernels), kernels.shape[-1], dx, d_kernels,
+    )  # fmt: skip
+    return dx, d_kernels
 
 
 def _or_none(norm: Norm | None) -> Norm | tuple[None, None, None, None]:

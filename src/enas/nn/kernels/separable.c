@@ -60,15 +60,6 @@ static void frame_padded(float *framed, const float *padded, Shape s) {
         memcpy(inside + h * s.stride, padded + h * s.width * s.padded, s.width * s.padded * sizeof(float));
 }
 
-/* Zeros in a gradient of padded pixels where the framed image was rectified. */
-static void drop_rectified(float *g, float *framed, Shape s) {
-    const float *inside = inside_margin(framed, s);
-    long row = s.width * s.padded;
-    for (long h = 0; h < s.height; h++)
-        for (long j = 0; j < row; j += LANES)
-            store(g + h * row + j, choose(load(inside + h * s.stride + j) == 0, splat(0), load(g + h * row + j)));
-}
-
 /* Of an image: sums of the gradient of its rectified normalised map, the framed one, where that is positive; and of its
    products with the deviations of x from their means. */
 static void add_gradient_sums(const float *g, float *framed, const float *x, const float *mean, Shape s, double *sums,

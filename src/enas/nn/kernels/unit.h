@@ -89,4 +89,13 @@ static void through_norm(const float *g, const float *y, const float *line, long
     }
 }
 
+/* Zeros in a gradient of padded pixels where the framed image was rectified. */
+static void drop_rectified(float *g, float *framed, Shape s) {
+    const float *inside = inside_margin(framed, s);
+    long row = s.width * s.padded;
+    for (long h = 0; h < s.height; h++)
+        for (long j = 0; j < row; j += LANES)
+            store(g + h * row + j, choose(load(inside + h * s.stride + j) == 0, splat(0), load(g + h * row + j)));
+}
+
 #endif

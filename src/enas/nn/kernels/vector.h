@@ -82,14 +82,16 @@ static inline void *found(void *memory) {
     abort();
 }
 
-/* Scratch memory. A vector may be read beyond its end: of the last padded pixel, a product of several rows reads into the next. */
+enum { SLACK = 16 };
+
+/* Scratch memory. SLACK numbers may be read beyond its end: of the last pixel, a product of several rows reads into the next. */
 static inline float *floats(long n) {
     void *memory = NULL;
-    if (posix_memalign(&memory, 64, (size_t)(n + LANES) * sizeof(float))) memory = NULL;
+    if (posix_memalign(&memory, 64, (size_t)(n + SLACK) * sizeof(float))) memory = NULL;
     return found(memory);
 }
 
-static inline float *zeros(long n) { return memset(floats(n), 0, (size_t)(n + LANES) * sizeof(float)); }
+static inline float *zeros(long n) { return memset(floats(n), 0, (size_t)(n + SLACK) * sizeof(float)); }
 
 static inline double *totals_of(long n) { return found(calloc((size_t)n, sizeof(double))); }
 
