@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from enas.nn.cells import AuxiliaryHead, Classifiers, Pointwise, RectifyOnce, Separable, drop_path_mask, drop_paths, fit
+from enas.nn.cells import AuxiliaryHead, Classifiers, Separable, drop_path_mask, drop_paths, fit, pointwise
+from enas.nn.rectify import RectifyOnce
 from enas.tasks.images import WithAuxiliary
 
 pytestmark = pytest.mark.usefixtures("either_way")
@@ -33,7 +34,7 @@ def test_fit_does_only_what_is_needed() -> None:
 
 
 def test_pointwise_reads_rectified_values() -> None:
-    block, x = Pointwise(4, 8, running=False), torch.randn(2, 4, 6, 6)
+    block, x = pointwise(4, 8, running=False), torch.randn(2, 4, 6, 6)
     torch.testing.assert_close(block(x), block(x.relu()))
 
 
@@ -45,8 +46,8 @@ def test_a_map_that_several_cells_read_is_rectified_once() -> None:
     assert rectify(maps[0]) is first
     rectify(maps[2])
     assert rectify(maps[0]) is not first, "only the newest maps are kept"
-    for fitting in (fit(4, 4, halve=False, running=False), fit(4, 8, halve=False, running=False)):
-        torch.testing.assert_close(rectify.fit(fitting, maps[0]), fitting(maps[0]))
+    for fitting in (fit(4, 4, halve=True, running=False), fit(4, 8, halve=False, running=False)):
+        torch.testing.assert_close(fitting(maps[0], rectify=rectify), fitting(maps[0]))
 
 
 @pytest.mark.parametrize(("channels", "parameters"), [(80, 412_928), (720, 494_848)])

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.errors import UsageError
+from enas.nn.convolution import convolution_unit, is_convolution
 from enas.nn.depthwise import DepthwiseConv
 from enas.nn.norm import BatchNorm
 from enas.nn.pointwise import halving_unit, is_pointwise, pointwise_unit
@@ -52,21 +53,6 @@ class _PickingConv(nn.Conv2d):
         """Convolve every pixel whose row and column are multiples of the stride."""
         down, right = self.stride
         return F.conv2d(input[..., ::down, ::right], self.weight, groups=self.groups)
-
-
-class Chain(nn.Sequential):
-    """Layers one after the other; a 1x1 convolution and the batch norm after it are made in one."""
-
-    def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F h w"]:
-        """Run the layers."""
-        x, layers = input, list(self)
-        while layers:
-            layer = layers.pop(0)
-            if layers and isinstance(layers[0], BatchNorm) and is_pointwise(layer):
-                x = pointwise_unit([x], [cast(nn.Conv2d, layer).weight], cast(BatchNorm, layers.pop(0)), rectify=None)
-            else:
-                x = layer(x)
-        return x
 
 
 def batch_norm(filters: int, *, running: bool, epsilon: float = EPSILON, relu: bool = False) -> BatchNorm:
@@ -134,6 +120,51 @@ class FactorisedReduction(nn.Module):
     ) -> Float[Tensor, "B F h w"]:
         """Reduce; an odd height or width is rounded up. rectify: ReLU of the map before that, or None."""
         return halving_unit(x, self.even.weight, self.odd.weight, self.norm, rectify=rectify)
+
+
+class Chain(nn.Sequential):
+    """Layers one after the other; a convolution with a ReLU before it and a batch norm after it is made in one where it can."""
+
+    def forward(
+        self,
+        input: Float[Tensor, "B C H W"],
+        plus: Float[Tensor, "B F h w"] | None = None,
+        *,
+        rectify: Callable[[Tensor], Tensor] | None = None,
+    ) -> Float[Tensor, "B F h w"]:
+        """Run the layers.
+
+        Args:
+            input: The map.
+            plus: Is added to the result.
+            rectify: ReLU of the input, in place of a first layer that is one; a caller may do it once for several readers.
+        """
+        x, layers = input, list(self)
+        while layers:
+            layer = layers.pop(0)
+            if isinstance(layer, nn.ReLU):
+                rectify = rectify or F.relu
+                if layers:
+                    continue
+                layer = nn.Identity()
+            has_norm = layers and isinstance(layer, nn.Conv2d) and isinstance(layers[0], BatchNorm)
+            norm = cast(BatchNorm, layers.pop(0)) if has_norm else None
+            x, rectify = _run(layer, norm, x, rectify, plus if not layers else None), None
+        return x
+
+
+def _run(
+    layer: nn.Module, norm: BatchNorm | None, x: Tensor, rectify: Callable[[Tensor], Tensor] | None, plus: Tensor | None
+) -> Tensor:
+    """A layer between its ReLU and its batch norm, if there are any."""
+    if norm is not None and is_pointwise(layer):
+        return pointwise_unit([x], [cast(nn.Conv2d, layer).weight], norm, rectify=rectify, plus=plus)
+    if norm is not None and is_convolution(layer):
+        return convolution_unit(x, cast(nn.Conv2d, layer), norm, rectify=rectify, plus=plus)
+    rectifies = isinstance(layer, FactorisedReduction)
+    y = layer(x, rectify=rectify) if rectifies else layer(x if rectify is None else rectify(x))
+    y = y if norm is None else norm(y)
+    return cast(Tensor, y if plus is None else y + plus)
 
 
 class Head(nn.Module):

@@ -5,16 +5,13 @@ micro child; parameter counts agree with its graph (tests/spaces/micro).
 """
 
 from collections.abc import Callable
-from typing import cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from enas.nn.blocks import FactorisedReduction, Head, batch_norm, conv, he_normal
-from enas.nn.norm import BatchNorm
-from enas.nn.pointwise import pointwise_unit
+from enas.nn.blocks import Chain, FactorisedReduction, Head, batch_norm, conv, he_normal
 from enas.nn.separable import separable_units
 from enas.tasks.images import WithAuxiliary
 
@@ -55,51 +52,13 @@ class Separable(nn.Module):
 def fit(channels: int, filters: int, *, halve: bool, running: bool) -> nn.Module:
     """Bring a cell's input to its filters and resolution: a reduction, a 1x1 convolution, or nothing where all fits."""
     if halve:
-        return Halving(nn.ReLU(), FactorisedReduction(channels, filters, running=running))
-    return nn.Identity() if channels == filters else Pointwise(channels, filters, running=running)
+        return Chain(nn.ReLU(), FactorisedReduction(channels, filters, running=running))
+    return nn.Identity() if channels == filters else pointwise(channels, filters, running=running)
 
 
-class Pointwise(nn.Sequential):
+def pointwise(channels: int, filters: int, *, running: bool) -> Chain:
     """ReLU, 1x1 convolution, batch norm."""
-
-    def __init__(self, channels: int, filters: int, *, running: bool) -> None:
-        super().__init__(nn.ReLU(), conv(channels, filters), batch_norm(filters, running=running))
-
-    def forward(
-        self, input: Float[Tensor, "B C H W"], *, rectify: Callable[[Tensor], Tensor] = F.relu
-    ) -> Float[Tensor, "B F H W"]:
-        """Fit a map; `rectify` as in `Separable`."""
-        return pointwise_unit([input], [cast(nn.Conv2d, self[1]).weight], cast(BatchNorm, self[2]), rectify=rectify)
-
-
-class Halving(nn.Sequential):
-    """ReLU and a reduction."""
-
-    def forward(
-        self, input: Float[Tensor, "B C H W"], *, rectify: Callable[[Tensor], Tensor] = F.relu
-    ) -> Float[Tensor, "B F h w"]:
-        """Fit a map; `rectify` as in `Separable`."""
-        return cast(Tensor, self[1](input, rectify=rectify))
-
-
-class RectifyOnce:
-    """ReLU of the newest maps, each computed once however many operations read it."""
-
-    def __init__(self, kept: int) -> None:
-        """Begin a forward pass; `kept` maps are remembered."""
-        self._kept, self._known = kept, list[tuple[Tensor, Tensor]]()
-
-    def __call__(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """The rectified map."""
-        for known, rectified in self._known:
-            if known is x:
-                return rectified
-        self._known = [*self._known[1 - self._kept :], (x, F.relu(x))]
-        return self._known[-1][1]
-
-    def fit(self, fitting: nn.Module, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F h w"]:
-        """What a module made by `fit` makes of a map, whose ReLU is this one."""
-        return x if isinstance(fitting, nn.Identity) else cast(Tensor, fitting(x, rectify=self))
+    return Chain(nn.ReLU(), conv(channels, filters), batch_norm(filters, running=running))
 
 
 class AuxiliaryHead(nn.Module):

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -25,7 +24,12 @@ Result = Float[Tensor, "B F H W"]
 
 
 def convolution_unit(
-    x: Map, layer: nn.Conv2d, norm: BatchNorm, *, rectify: Callable[[Map], Map] | None = None
+    x: Map,
+    layer: nn.Conv2d,
+    norm: BatchNorm,
+    *,
+    rectify: Callable[[Map], Map] | None = None,
+    plus: Result | None = None,
 ) -> Result:
     """A convolution, normalised.
 
@@ -34,14 +38,17 @@ def convolution_unit(
         layer: For which `is_convolution`.
         norm: Of the result.
         rectify: ReLU of the map, before its convolution; None: it is read as it is.
+        plus: A map that is added to the result, or None.
     """
     weight = layer.weight
     together = x.dim() == 4 and x.shape[1] == weight.shape[1] and len(norm.weight) == len(weight)
     known = together and norm.by_batch and x.numel() > x.shape[1]
     if known and native.fits(x, norm.weight, norm.bias) and native.serves(weight):
-        y = _ConvolutionUnit.apply(x, weight, norm.weight, norm.bias, norm, rectify is not None)
-        return cast(Tensor, y)
-    return norm(layer(x if rectify is None else rectify(x)))
+        added = plus if not norm.relu and native.can_be_added(plus, x, len(weight)) else None
+        y = _ConvolutionUnit.apply(x, weight, norm.weight, norm.bias, added, norm, rectify is not None)
+        return cast(Tensor, y if plus is added else y + plus)
+    y = norm(layer(x if rectify is None else rectify(x)))
+    return y if plus is None else y + plus
 
 
 def is_convolution(layer: nn.Module) -> bool:
@@ -59,13 +66,20 @@ class _ConvolutionUnit(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, norm: BatchNorm, relu: bool
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        scale: Tensor,
+        shift: Tensor,
+        plus: Tensor | None,
+        norm: BatchNorm,
+        relu: bool,
     ) -> Tensor:
         y, (mean, variance, inverse_std) = units.convolve(x, weight.contiguous(), norm.eps, relu=relu)
         norm.follow(mean, variance, y.numel() // y.shape[1])
         ctx.save_for_backward(x, weight, y, scale, shift, mean, inverse_std)
-        ctx.relu, ctx.relu_after = relu, norm.relu
-        return native.normalise(y, (scale, shift, mean, inverse_std), relu=norm.relu)
+        ctx.relu, ctx.relu_after, ctx.has_plus = relu, norm.relu, plus is not None
+        return native.normalise(y, (scale, shift, mean, inverse_std), relu=norm.relu, plus=plus)
 
     @staticmethod
     @once_differentiable
@@ -76,4 +90,4 @@ class _ConvolutionUnit(torch.autograd.Function):
         dx, d_weight = units.convolve_backward(
             g, y, line, d_norm, x, weight.contiguous(), relu=ctx.relu, relu_after=ctx.relu_after
         )
-        return dx, d_weight, *d_norm, None, None
+        return dx, d_weight, *d_norm, g if ctx.has_plus else None, None, None

@@ -100,6 +100,18 @@ def depthwise_kernels(g: Map, x: Map, kernels: Kernels) -> Kernels:
     return gradient
 
 
+def average_pool(x: Map, *, back: bool = False) -> Map:
+    """3x3 averages with stride 1 that do not count the padding; or back: from the averages' gradient to that of the map."""
+    y = like(x)
+    call("average_pool", x, *sizes(x), back, y)
+    return y
+
+
+def can_be_added(plus: Float[Tensor, "B F h w"] | None, x: Map, filters: int) -> bool:
+    """Whether a kernel can add a map to what it makes of `x`, with so many channels."""
+    return plus is not None and fits(plus) and plus.shape == (len(x), filters, *x.shape[2:])
+
+
 def max_pool(x: Map) -> Map:
     """3x3 maxima with stride 1."""
     y = like(x)

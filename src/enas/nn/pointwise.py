@@ -24,7 +24,12 @@ Weights = Float[Tensor, "F C 1 1"]
 
 
 def pointwise_unit(
-    maps: Sequence[Map], weights: Sequence[Weights], norm: BatchNorm, *, rectify: Callable[[Map], Map] | None = F.relu
+    maps: Sequence[Map],
+    weights: Sequence[Weights],
+    norm: BatchNorm,
+    *,
+    rectify: Callable[[Map], Map] | None = F.relu,
+    plus: Result | None = None,
 ) -> Result:
     """The sum of 1x1 convolutions, normalised.
 
@@ -33,12 +38,15 @@ def pointwise_unit(
         weights: Of each map.
         norm: Of the sum.
         rectify: ReLU of a map, before its convolution; None: maps are read as they are.
+        plus: A map that is added to the result, or None.
     """
     if _has_kernel(maps, weights, norm):
-        y = _PointwiseUnit.apply(norm.weight, norm.bias, norm, rectify is not None, len(maps), *maps, *weights)
-        return cast(Tensor, y)
+        added = plus if not norm.relu and native.can_be_added(plus, maps[0], len(weights[0])) else None
+        y = _PointwiseUnit.apply(norm.weight, norm.bias, added, norm, rectify is not None, len(maps), *maps, *weights)
+        return cast(Tensor, y if plus is added else y + plus)
     read = maps if rectify is None else [rectify(x) for x in maps]
-    return norm(*[F.conv2d(x, weight) for x, weight in zip(read, weights, strict=True)])
+    y = norm(*[F.conv2d(x, weight) for x, weight in zip(read, weights, strict=True)])
+    return y if plus is None else y + plus
 
 
 def halving_unit(
@@ -60,7 +68,7 @@ def halving_unit(
     weights = [torch.cat([even, nothing]), torch.cat([nothing, odd])]
     several = x.shape[0] * x.shape[2] * x.shape[3] > 4  # pixels of the result
     if several and _has_kernel([x], weights, norm):
-        y = _PointwiseUnit.apply(norm.weight, norm.bias, norm, rectify is not None, 1, x, *weights)
+        y = _PointwiseUnit.apply(norm.weight, norm.bias, None, norm, rectify is not None, 1, x, *weights)
         return cast(Tensor, y)
     read = x if rectify is None else rectify(x)
     # One convolution in two groups: their results need not be copied side by side, nor their gradients apart.
@@ -88,15 +96,22 @@ class _PointwiseUnit(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, weight: Tensor, bias: Tensor, norm: BatchNorm, relu: bool, count: int, *values: Tensor
+        ctx: Any,
+        weight: Tensor,
+        bias: Tensor,
+        plus: Tensor | None,
+        norm: BatchNorm,
+        relu: bool,
+        count: int,
+        *values: Tensor,
     ) -> Tensor:
         maps, weights = values[:count], values[count:]
         ctx.halve = count < len(weights)
         y, (mean, variance, inverse_std) = units.pointwise(maps, weights, norm.eps, relu=relu, halve=ctx.halve)
         norm.follow(mean, variance, y.numel() // y.shape[1])
         ctx.save_for_backward(y, weight, bias, mean, inverse_std, *values)
-        ctx.relu, ctx.relu_after, ctx.count = relu, norm.relu, count
-        return native.normalise(y, (weight, bias, mean, inverse_std), relu=norm.relu)
+        ctx.relu, ctx.relu_after, ctx.count, ctx.has_plus = relu, norm.relu, count, plus is not None
+        return native.normalise(y, (weight, bias, mean, inverse_std), relu=norm.relu, plus=plus)
 
     @staticmethod
     @once_differentiable
@@ -109,4 +124,4 @@ class _PointwiseUnit(torch.autograd.Function):
         dx, d_weights = units.pointwise_backward(
             g, y, norm, d_norm, maps, weights, relu=ctx.relu, relu_after=ctx.relu_after, halve=ctx.halve
         )
-        return *d_norm, None, None, None, *dx, *d_weights
+        return *d_norm, g if ctx.has_plus else None, None, None, None, *dx, *d_weights

@@ -20,16 +20,29 @@ PIECE = 1 << 16
 def average_pool(x: Map) -> Map:
     """3x3 average of stride 1 that keeps the size and does not count the padding.
 
-    On a processor it is computed as a depthwise convolution, which is several times faster there than PyTorch's pooling
-    (`benchmarks/README.md`); results differ by rounding only.
+    On a processor it is one of the package's kernels (`native`), or where they are not to be had a depthwise convolution, which
+    is several times faster there than PyTorch's pooling (`benchmarks/README.md`); results differ by rounding only.
     """
+    if native.fits(x):
+        return cast(Tensor, _AveragePool.apply(x))
     on_processor = x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
     if on_processor and min(x.shape[-2:]) > 1 and not torch.compiler.is_compiling():
-        return _AveragePool.apply(x)
+        return _AverageByConvolution.apply(x)
     return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
 
 
 class _AveragePool(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+        return native.average_pool(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
+        return native.average_pool(gradients[0].contiguous(memory_format=torch.channels_last), back=True)
+
+
+class _AverageByConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
         return _count_less_at_borders(_ninth_of_sum(x))

@@ -49,7 +49,7 @@ def separable_units(
     weights = [layer.weight for layer in (*first, norm1, *second, norm2)]
     known = _have_kernel(first, norm1, second, norm2) and x.numel() > x.shape[1] == len(first[0].weight)
     if known and native.fits(x, *weights, norm1.bias, norm2.bias):
-        added = plus if plus is not None and native.fits(plus) and plus.shape[1] == len(norm2.weight) else None
+        added = plus if native.can_be_added(plus, x, len(norm2.weight)) else None
         y = cast(Tensor, _SeparableUnits.apply(x, added, *weights, norm1.bias, norm2.bias, norm1, norm2))
         return y if plus is added else y + cast(Tensor, plus)
     y = norm2(separable_twice(rectify(x), first, norm1, second))

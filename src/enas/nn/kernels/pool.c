@@ -1,5 +1,4 @@
-/* Max pooling, 3x3 with stride 1, and picking of pixels, of maps in channels-last memory format; where each maximum was is one
-   byte a number. */
+/* Pooling, 3x3 with stride 1, and picking of pixels, of maps in channels-last memory format. */
 #include <omp.h>
 
 #include "vector.h"
@@ -7,6 +6,57 @@
 typedef struct {
     long height, line, channels, stride;
 } Image;
+
+/* One over how many of three neighbours there are. */
+static float share_of(long at, long n) { return 1.0f / (float)(1 + (at > 0) + (at < n - 1)); }
+
+/* An image's averages of the numbers that lie within the window; or back: where `back`, from the gradients of the averages to
+   those of the numbers. wide: a row between two margins of a pixel of zeros; shares: of each number of a row. */
+static void average_image(const float *x, float *y, float *wide, const float *shares, long back, Image s) {
+    float *row = wide + s.channels;
+    for (long h = 0; h < s.height; h++) {
+        long first = h > 0 ? h - 1 : 0, last = smaller(h + 1, s.height - 1);
+        float share = back ? 1 : share_of(h, s.height);
+        for (long r = first; r <= last; r++) {
+            const float *from = x + r * s.line, factor = back ? share_of(r, s.height) : 1;
+            if (r == first) {
+#pragma omp simd
+                for (long t = 0; t < s.line; t++) row[t] = factor * from[t];
+            } else {
+#pragma omp simd
+                for (long t = 0; t < s.line; t++) row[t] += factor * from[t];
+            }
+        }
+        if (back)
+#pragma omp simd
+            for (long t = 0; t < s.line; t++) row[t] *= shares[t];
+        float *to = y + h * s.line;
+        if (back) {
+#pragma omp simd
+            for (long t = 0; t < s.line; t++) to[t] = row[t - s.channels] + row[t] + row[t + s.channels];
+        } else {
+#pragma omp simd
+            for (long t = 0; t < s.line; t++)
+                to[t] = (row[t - s.channels] + row[t] + row[t + s.channels]) * (share * shares[t]);
+        }
+    }
+}
+
+void enas_average_pool(const float *x, long images, long height, long width, long channels, long back, float *y, long threads) {
+    Image s = {height, width * channels, channels, 0};
+    float *shares = floats(s.line);
+    for (long t = 0; t < s.line; t++) shares[t] = share_of(t / channels, width);
+#pragma omp parallel num_threads((int)threads)
+    {
+        float *wide = zeros(s.line + 2 * channels);
+        long begin, end;
+        share(images, omp_get_thread_num(), omp_get_num_threads(), &begin, &end);
+        for (long image = begin; image < end; image++)
+            average_image(x + image * height * s.line, y + image * height * s.line, wide, shares, back, s);
+        free(wide);
+    }
+    free(shares);
+}
 
 /* The largest of nine numbers, the first where several are, and its place among the nine; the middle where all are minus
    infinity. What is no number wins. */
@@ -35,7 +85,7 @@ static void pool_image(const float *framed, float *y, uint8_t *places, float *ro
     }
 }
 
-/* y = maxima of x; places may be NULL. */
+/* y = maxima of x, and where each was, one byte a number; places may be NULL. */
 void enas_max_pool(const float *x, long images, long height, long width, long channels, float *y, uint8_t *places,
                    long threads) {
     Image s = {height, width * channels, channels, (width + 2) * channels};

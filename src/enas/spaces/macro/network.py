@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from enas.architecture import Architecture, encode
 from enas.bounds import Count, Decay
 from enas.data.images import ImageSpec
-from enas.nn.blocks import FactorisedReduction, Head, batch_norm, conv, operation
+from enas.nn.blocks import Chain, FactorisedReduction, Head, batch_norm, conv, operation
 from enas.spaces.macro.steps import steps
 from enas.spaces.macro.supernet import search_branch
 from enas.spaces.macro.wiring import operation_of, reduction_layers, run_wiring, skips_of
@@ -80,20 +80,20 @@ class Network(nn.Module):
             reduce=lambda number, index, x: cast(nn.ModuleList, self.reductions[number])[index + 1](x),
         )
 
-    def _operation(self, config: MacroNetworkConfig, name: str, width: int) -> nn.Sequential:
+    def _operation(self, config: MacroNetworkConfig, name: str, width: int) -> Chain:
         if not self.concatenates:
             return search_branch(name, width, running=True)
         block = name if config.separable else name.replace("sep", "conv")
         pool = name.endswith("pool")
         layers: list[nn.Module] = [nn.ReLU(), conv(width, width), batch_norm(width, running=True, relu=not pool)]
         layers += operation(block, width, width)
-        return nn.Sequential(*layers) if pool else nn.Sequential(*layers, batch_norm(width, running=True))
+        return Chain(*layers) if pool else Chain(*layers, batch_norm(width, running=True))
 
     def _merge_block(self, width: int, skips: int) -> nn.Module:
         norm = batch_norm(width, running=True)
         if not self.concatenates:
             return norm
-        return nn.Sequential(nn.ReLU(), conv((skips + 1) * width, width), norm)
+        return Chain(nn.ReLU(), conv((skips + 1) * width, width), norm)
 
     def _merge(self, layer: int, out: Tensor, skipped: Sequence[Tensor], sources: Sequence[int]) -> Tensor:
         if self.concatenates:

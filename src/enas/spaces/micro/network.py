@@ -17,7 +17,8 @@ from enas.architecture import Architecture, encode
 from enas.bounds import Count, Decay, NotNegative
 from enas.data.images import ImageSpec
 from enas.nn.blocks import FactorisedReduction, Pool, batch_norm, conv
-from enas.nn.cells import Classifiers, Pointwise, RectifyOnce, Separable, drop_path_mask, drop_paths, fit
+from enas.nn.cells import Classifiers, Separable, drop_path_mask, drop_paths, fit, pointwise
+from enas.nn.rectify import RectifyOnce
 from enas.spaces.micro.steps import INPUTS, steps
 from enas.spaces.micro.supernet import Contents, SearchStack
 from enas.spaces.micro.wiring import Cell, Run, Shape, Side, cell_name, cell_of, filters_at, run_cell, run_stack
@@ -150,7 +151,7 @@ class FinalCell(nn.Module):
         self.cell = cell
         self.older = fit(older.channels, filters, halve=older.halvings < newer.halvings, running=True)
         self.newer = nn.Sequential(
-            fit(newer.channels, filters, halve=False, running=True), Pointwise(filters, filters, running=True)
+            fit(newer.channels, filters, halve=False, running=True), pointwise(filters, filters, running=True)
         )
         self.operations = nn.ModuleList(
             nn.ModuleList(final_operation(side.op, filters, stride if side.source < INPUTS else 1) for side in sides)

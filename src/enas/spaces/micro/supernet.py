@@ -15,9 +15,10 @@ from enas.architecture import Architecture
 from enas.bounds import Count, Decay, NotNegative
 from enas.data.images import ImageSpec
 from enas.nn.blocks import FactorisedReduction, Pool, batch_norm, conv, he_normal
-from enas.nn.cells import Classifiers, RectifyOnce, Separable, fit
+from enas.nn.cells import Classifiers, Separable, fit
 from enas.nn.once import Once
 from enas.nn.pointwise import pointwise_unit
+from enas.nn.rectify import RectifyOnce
 from enas.spaces.micro.steps import INPUTS, OPERATIONS, SIDES
 from enas.spaces.micro.wiring import (
     Cell,
@@ -207,8 +208,11 @@ class SearchCell(nn.Module):
             # The sum of the blocks' convolutions is that of the maps side by side, without copying maps and gradients.
             return pointwise_unit(maps, [self.joins[str(end)] for end in ends], self.norm, rectify=rectify)
 
-        older, newer = rectify.fit(self.older, older), rectify.fit(self.newer, newer)
-        return run_cell(cell, older, newer, operate=operate, join=join)
+        fitted = [
+            x if isinstance(fitting, nn.Identity) else fitting(x, rectify=rectify)
+            for fitting, x in ((self.older, older), (self.newer, newer))
+        ]
+        return run_cell(cell, *fitted, operate=operate, join=join)
 
 
 def branch_name(node: int, number: int, side: Side) -> str:

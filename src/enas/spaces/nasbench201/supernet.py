@@ -13,6 +13,7 @@ from enas.bounds import Count
 from enas.data.images import ImageSpec
 from enas.nn.blocks import Chain, batch_norm, conv
 from enas.nn.once import Once
+from enas.nn.rectify import RectifyOnce
 from enas.spaces.nasbench201.steps import EDGES, OPERATIONS
 from enas.spaces.nasbench201.wiring import Link, links_of, run_cell, run_stack
 
@@ -51,7 +52,11 @@ class Cell(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C H W"], links: Sequence[Link]) -> Float[Tensor, "B C H W"]:
         """Run the cell with one operation on each edge."""
-        return run_cell(links, x, lambda link, rectified: self.convolutions[_name(link)](rectified))
+
+        def convolve(link: Link, x: Tensor, plus: Tensor | None, rectify: RectifyOnce) -> Tensor:
+            return self.convolutions[_name(link)](x, plus, rectify=rectify)
+
+        return run_cell(links, x, convolve)
 
 
 class Reduction(nn.Module):

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from enas.architecture import Architecture
 from enas.nn.pool import average_pool
+from enas.nn.rectify import RectifyOnce
 from enas.nn.sums import add
 from enas.space import Edge, Graph, Node
 from enas.spaces.nasbench201.steps import EDGES, NODES, question
@@ -50,36 +50,34 @@ def live(links: Sequence[Link]) -> tuple[Link, ...]:
     return tuple(link for link in links if link in found)
 
 
-def run_cell(links: Sequence[Link], x: Maps, convolve: Callable[[Link, Maps], Maps]) -> Maps:
+def run_cell(links: Sequence[Link], x: Maps, convolve: Callable[[Link, Maps, Maps | None, RectifyOnce], Maps]) -> Maps:
     """Compute the output of a cell: each node is the sum of what its links bring, zero where all of them are "none".
 
-    What does not reach the output is not computed; the ReLU and the pool of a node are computed once for all its readers.
+    What does not reach the output is not computed; the pool of a node is computed once for all its readers.
 
     Args:
         links: The cell.
         x: Its input.
-        convolve: (link, rectified input) -> convolution and batch norm.
+        convolve: (link, its input, a map or None, ReLU) -> ReLU, convolution and batch norm, plus the map.
     """
-    maps: list[Maps] = [x]
-    rectified: dict[int, Maps] = {}
-    pooled: dict[int, Maps] = {}
+    maps, rectify, pooled = [x], RectifyOnce(NODES), dict[int, Maps]()
 
-    def run(link: Link) -> Maps:
-        source = link.source
+    def simple(link: Link) -> Maps:
         if link.op == "skip_connect":
-            return maps[source]
-        if link.op == "avg_pool_3x3":
-            if source not in pooled:
-                pooled[source] = average_pool(maps[source])
-            return pooled[source]
-        if source not in rectified:
-            rectified[source] = F.relu(maps[source])
-        return convolve(link, rectified[source])
+            return maps[link.source]
+        if link.source not in pooled:
+            pooled[link.source] = average_pool(maps[link.source])
+        return pooled[link.source]
 
     used = live(links)
     for node in range(1, NODES):
-        terms = [run(link) for link in used if link.target == node]
-        maps.append(add(terms[0], terms[1:]) if terms else torch.zeros_like(x))
+        into = [link for link in used if link.target == node]
+        terms = [simple(link) for link in into if not link.has_weights]
+        total = add(terms[0], terms[1:]) if terms else None
+        for link in into:
+            if link.has_weights:
+                total = convolve(link, maps[link.source], total, rectify)
+        maps.append(torch.zeros_like(x) if total is None else total)
     return maps[-1]
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.architecture import Architecture
-from enas.nn.blocks import batch_norm, conv
+from enas.nn.blocks import Chain, batch_norm, conv
 from enas.space import Edge, Graph, Node
 from enas.spaces.nasbench_macro.steps import BLOCKS, LAYERS, STAGES, layer_name, question
 
@@ -54,7 +54,7 @@ class InvertedResidual(nn.Module):
         super().__init__()
         wide = expansion * place.channels
         self.residual = not place.shape_changes
-        self.layers = nn.Sequential(
+        self.layers = Chain(
             conv(place.channels, wide),
             batch_norm(wide, running=running, relu=True),
             conv(wide, wide, kernel, groups=wide, stride=place.stride),
@@ -65,7 +65,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F h w"]:
         """Compute the block."""
-        return self.layers(x) + x if self.residual else self.layers(x)
+        return self.layers(x, x) if self.residual else self.layers(x)
 
 
 def block(name: str, place: Place, *, running: bool) -> nn.Module:
@@ -80,7 +80,7 @@ def block(name: str, place: Place, *, running: bool) -> nn.Module:
         if not place.shape_changes:
             return nn.Identity()
         narrow = conv(place.channels, place.filters, stride=place.stride)
-        return nn.Sequential(narrow, batch_norm(place.filters, running=running))
+        return Chain(narrow, batch_norm(place.filters, running=running))
     _, window, expansion = name.split("_")
     return InvertedResidual(place, kernel=int(window[0]), expansion=int(expansion[1:]), running=running)
 
