@@ -2,17 +2,19 @@
 
 Of an image network they are read off a forward pass: convolutions, batch norms (with their ReLU, and with the sum of the maps
 that they read), poolings and the classifier, each in the better of two memory layouts, and what has one kernel: the two units
-of a separable convolution (with their ReLUs, and with the map that is added to them), and 1x1 convolutions with their ReLU, sum
-and batch norm; and outside of these ReLUs, sums of maps, concatenations, picking of pixels and convolutions of even and odd
-pixels. Of the recurrent cell they follow from its wiring: matrix products, in the faster
-of two forms, activations with their gates, and the softmax over the vocabulary.
+of a separable convolution (with their ReLUs, and with the map that is added to them), and other convolutions with their ReLU,
+batch norm and sums; and outside of these ReLUs, sums of maps, concatenations, picking of pixels and convolutions of even and
+odd pixels. Of the recurrent cell they follow from its wiring: matrix products, in the faster of two forms, activations with
+their gates, and the softmax over the vocabulary.
 """
 
 import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, Self
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, Self, cast
 from unittest.mock import patch
 
 import torch
@@ -21,7 +23,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-from enas.nn import pointwise
+from enas.nn import convolution, pointwise
 from enas.nn.blocks import FactorisedReduction, Pool
 from enas.nn.cells import Separable
 from enas.nn.compiled import library
@@ -34,6 +36,7 @@ from enas.spaces.rnn.wiring import Cell
 
 Clock = Callable[[], float]
 Key = tuple[str, str, tuple[tuple[int, ...], ...]]
+UNITS = ((pointwise, "_PointwiseUnit"), (convolution, "_ConvolutionUnit"))
 LEAVES = (nn.Conv2d, nn.Linear, BatchNorm, Pool, Separable)
 BETWEEN = {
     F.relu: "relu", torch.relu: "relu", Tensor.relu_: "relu",
@@ -83,7 +86,10 @@ class ImagePrimitives(TorchFunctionMode):
         self._times: dict[tuple[Key, bool, bool], float] = {}
         self._layouts: dict[tuple[Key, bool], torch.memory_format] = {}
         self._network, self._hooks = network, list[RemovableHandle]()
-        self._unit = patch.object(pointwise, "_PointwiseUnit", self)  # whose `apply` is called
+        self._units = [
+            patch.object(module, name, SimpleNamespace(apply=partial(self.note_unit, getattr(module, name))))
+            for module, name in UNITS
+        ]
 
     def __enter__(self) -> Self:
         """Begin to count; the modules are watched no longer than that."""
@@ -93,13 +99,15 @@ class ImagePrimitives(TorchFunctionMode):
                 self._hooks.append(module.register_forward_hook(self._leave))
             if isinstance(module, FactorisedReduction):
                 self._hooks.append(module.register_forward_pre_hook(self._pick))
-        self._unit.start()
+        for unit in self._units:
+            unit.start()
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
         """Stop."""
         super().__exit__(*error)
-        self._unit.stop()
+        for unit in self._units:
+            unit.stop()
         while self._hooks:
             self._hooks.pop().remove()
 
@@ -118,16 +126,22 @@ class ImagePrimitives(TorchFunctionMode):
                 self.counts[name, "", shapes[:1] if name in ("relu", "average") else shapes] += 1
         return func(*args, **(kwargs or {}))
 
-    def apply(self, weight: Tensor, bias: Tensor, norm: BatchNorm, relu: bool, count: int, *values: Tensor) -> Tensor:
-        """Note 1x1 convolutions with their norm."""
+    def note_unit(self, original: Any, *values: Any) -> Tensor:
+        """Note a convolution with its norm, which has a kernel, and compute it."""
+        tensors = [value for value in values if isinstance(value, Tensor) and value.dim() == 4]
+        rest = [None if isinstance(value, Tensor) and value.dim() == 4 else value for value in values]
+        places = [place for place, value in enumerate(values) if isinstance(value, Tensor) and value.dim() == 4]
 
-        def run(*values: Tensor) -> Tensor:
-            rectify = F.relu if relu else None
-            return pointwise.pointwise_unit(values[:count], values[count:], norm, rectify=rectify)
+        def run(*tensors: Tensor) -> Tensor:
+            arguments = list(rest)
+            for place, tensor in zip(places, tensors, strict=True):
+                arguments[place] = tensor
+            return cast(Tensor, original.apply(*arguments))
 
-        self._note(("unit", f"{relu} {norm}", tuple(tuple(x.shape) for x in values)), run, list(norm.parameters()))
-        with patch.object(pointwise, "_PointwiseUnit", self._unit.temp_original):
-            return run(*values)
+        kind = [str(value) for value in values if not isinstance(value, Tensor)]
+        parameters = [value for value in values if isinstance(value, nn.Parameter) and value.dim() == 1]
+        self._note((original.__name__, " ".join(kind), tuple(tuple(x.shape) for x in tensors)), run, parameters)
+        return run(*tensors)
 
     def again(self) -> None:
         """Forget all times; the better memory layouts are remembered."""
