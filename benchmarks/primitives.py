@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-from enas.nn import convolution, pointwise
+from enas.nn import convolution, pointwise, pool
 from enas.nn.blocks import FactorisedReduction, Pool
 from enas.nn.cells import Separable
 from enas.nn.compiled import library
@@ -36,7 +36,7 @@ from enas.spaces.rnn.wiring import Cell
 
 Clock = Callable[[], float]
 Key = tuple[str, str, tuple[tuple[int, ...], ...]]
-UNITS = ((pointwise, "_PointwiseUnit"), (convolution, "_ConvolutionUnit"))
+UNITS = ((pointwise, "_PointwiseUnit"), (convolution, "_ConvolutionUnit"), (pool, "_AveragePool"))
 LEAVES = (nn.Conv2d, nn.Linear, BatchNorm, Pool, Separable)
 BETWEEN = {
     F.relu: "relu", torch.relu: "relu", Tensor.relu_: "relu",
@@ -127,7 +127,9 @@ class ImagePrimitives(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def note_unit(self, original: Any, *values: Any) -> Tensor:
-        """Note a convolution with its norm, which has a kernel, and compute it."""
+        """Note what has a kernel, and compute it."""
+        if self._inside:
+            return cast(Tensor, original.apply(*values))
         tensors = [value for value in values if isinstance(value, Tensor) and value.dim() == 4]
         rest = [None if isinstance(value, Tensor) and value.dim() == 4 else value for value in values]
         places = [place for place, value in enumerate(values) if isinstance(value, Tensor) and value.dim() == 4]

@@ -35,13 +35,15 @@ def convolution_unit(
 
     Args:
         x: The map.
-        layer: For which `is_convolution`.
+        layer: The convolution.
         norm: Of the result.
         rectify: ReLU of the map, before its convolution; None: it is read as it is.
         plus: A map that is added to the result, or None.
     """
     weight = layer.weight
-    together = x.dim() == 4 and x.shape[1] == weight.shape[1] and len(norm.weight) == len(weight)
+    together = (
+        is_convolution(layer) and x.dim() == 4 and x.shape[1] == weight.shape[1] and len(norm.weight) == len(weight)
+    )
     known = together and norm.by_batch and x.numel() > x.shape[1]
     if known and native.fits(x, norm.weight, norm.bias) and native.serves(weight):
         added = plus if not norm.relu and native.can_be_added(plus, x, len(weight)) else None

@@ -12,6 +12,7 @@ from enas.architecture import Architecture
 from enas.bounds import Count
 from enas.data.images import ImageSpec
 from enas.nn.blocks import Chain, batch_norm, conv
+from enas.nn.convolution import convolution_unit
 from enas.nn.once import Once
 from enas.nn.rectify import RectifyOnce
 from enas.spaces.nasbench201.steps import EDGES, OPERATIONS
@@ -72,8 +73,9 @@ class Reduction(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F h w"]:
         """Reduce; an odd height or width is rounded up."""
-        y = self.second_norm(self.second(self.first_norm(self.first(F.relu(x)))))
-        return y + self.shortcut(F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False))
+        y = self.first_norm(self.first(F.relu(x)))
+        shortcut = self.shortcut(F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False))
+        return convolution_unit(y, self.second, self.second_norm, plus=shortcut)
 
 
 class CellStack(nn.Module):
