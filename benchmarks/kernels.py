@@ -20,9 +20,8 @@ from search_speed import Bench
 from torch import nn
 
 from enas.nn import native
-from enas.nn.blocks import Pool, batch_norm
+from enas.nn.blocks import Chain, FactorisedReduction, Pool, batch_norm, conv
 from enas.nn.cells import Separable
-from enas.nn.pool import halves
 from enas.runtime import keep_freed_memory
 from enas.search.scoring import score
 
@@ -78,7 +77,14 @@ def blocks(options: argparse.Namespace) -> Iterator[tuple[str, float, float]]:
         forms: dict[str, Callable[[torch.Tensor], Any]] = {
             "batch norm and ReLU": batch_norm(channels, running=False, relu=True),
             "max pooling": Pool("max_pool"),
-            "halves": halves,
+            "average pooling": Pool("avg_pool"),
+            "reduction": FactorisedReduction(channels, channels, running=False),
+            **{
+                f"ReLU, {kernel}x{kernel}, batch norm": Chain(
+                    torch.nn.ReLU(), conv(channels, channels, kernel), batch_norm(channels, running=False)
+                )
+                for kernel in (1, 3, 5)
+            },
             "separable 3x3, two units": Separable(channels, 3, running=False),
             "separable 5x5, two units": Separable(channels, 5, running=False),
         }

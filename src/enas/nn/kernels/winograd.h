@@ -130,32 +130,41 @@ static void kernel_transform(long kernel, double *g) {
     for (long l = 0; l < kernel; l++) g[5 * kernel + l] = l == kernel - 1;
 }
 
+/* to[0 to n] = sum of `count` lines, `distance` numbers apart, each times its factor. */
+static void combine(const float *lines, long distance, const double *factors, long count, long n, float *to) {
+    for (long q = 0; q < n; q += LANES) {
+        vec sum = {0};
+        for (long k = 0; k < count; k++) sum += (float)factors[k] * load(lines + k * distance + q);
+        store(to + q, sum);
+    }
+}
+
 /* matrices[place][row][column] of kernels[filter][channel][tap]: rows are channels and columns filters, filled up to whole vectors;
    or, for the gradient, rows are filters, columns channels, and kernels are turned around by half a circle. */
 static float *lay_out_kernels(const float *kernels, long channels, long filters, long kernel, int back, long threads) {
-    long rows = back ? filters : channels, step = round_up(back ? channels : filters, LANES), area = kernel * kernel;
+    long rows = back ? filters : channels, columns = back ? channels : filters, area = kernel * kernel;
+    long step = round_up(columns, LANES), row_step = (back ? channels : 1) * area, column_step = (back ? 1 : channels) * area;
     float *matrices = zeros(PLACES * rows * step);
     double g[TILE * 5];
     kernel_transform(kernel, g);
-#pragma omp parallel for num_threads((int)threads)
-    for (long f = 0; f < filters; f++)
-        for (long c = 0; c < channels; c++) {
-            const float *tap = kernels + (f * channels + c) * area;
-            double half[TILE * 5];
+#pragma omp parallel num_threads((int)threads)
+    {
+        float *taps = zeros((25 + TILE * 5) * step), *half = taps + 25 * step;
+#pragma omp for
+        for (long r = 0; r < rows; r++) {
+            for (long q = 0; q < columns; q++)
+                for (long tap = 0; tap < area; tap++)
+                    taps[tap * step + q] = kernels[r * row_step + q * column_step + (back ? area - 1 - tap : tap)];
             for (long i = 0; i < TILE; i++)
-                for (long b = 0; b < kernel; b++) {
-                    half[i * 5 + b] = 0;
-                    for (long a = 0; a < kernel; a++)
-                        half[i * 5 + b] += g[i * kernel + a] * tap[back ? area - 1 - a * kernel - b : a * kernel + b];
-                }
-            float *to = matrices + (back ? f * step + c : c * step + f);
+                for (long b = 0; b < kernel; b++)
+                    combine(taps + b * step, kernel * step, g + i * kernel, kernel, step, half + (i * 5 + b) * step);
             for (long i = 0; i < TILE; i++)
-                for (long j = 0; j < TILE; j++) {
-                    double sum = 0;
-                    for (long b = 0; b < kernel; b++) sum += half[i * 5 + b] * g[j * kernel + b];
-                    to[(i * TILE + j) * rows * step] = (float)sum;
-                }
+                for (long j = 0; j < TILE; j++)
+                    combine(half + i * 5 * step, step, g + j * kernel, kernel, step,
+                            matrices + ((i * TILE + j) * rows + r) * step);
         }
+        free(taps);
+    }
     return matrices;
 }
 
@@ -163,21 +172,28 @@ static float *lay_out_kernels(const float *kernels, long channels, long filters,
    `step` a channel. */
 static void kernels_of_sums(const double *sums, long size, long step, long channels, long filters, long kernel, float *kernels,
                             long threads) {
-    double g[TILE * 5];
+    double g[TILE * 5], back[5 * TILE];
+    long area = kernel * kernel;
     kernel_transform(kernel, g);
-#pragma omp parallel for num_threads((int)threads)
-    for (long f = 0; f < filters; f++)
-        for (long c = 0; c < channels; c++)
-            for (long a = 0; a < kernel; a++) {
-                double half[TILE] = {0};
-                for (long i = 0; i < TILE; i++)
-                    for (long j = 0; j < TILE; j++) half[j] += g[i * kernel + a] * sums[(i * TILE + j) * size + c * step + f];
-                for (long b = 0; b < kernel; b++) {
-                    double sum = 0;
-                    for (long j = 0; j < TILE; j++) sum += half[j] * g[j * kernel + b];
-                    kernels[((f * channels + c) * kernel + a) * kernel + b] = (float)sum;
-                }
+    for (long i = 0; i < TILE; i++)
+        for (long a = 0; a < kernel; a++) back[a * TILE + i] = g[i * kernel + a];
+#pragma omp parallel num_threads((int)threads)
+    {
+        float *all = zeros((PLACES + 5 * TILE + 1) * step), *half = all + PLACES * step, *tap = half + 5 * TILE * step;
+#pragma omp for
+        for (long c = 0; c < channels; c++) {
+            for (long place = 0; place < PLACES; place++)
+                for (long f = 0; f < filters; f++) all[place * step + f] = (float)sums[place * size + c * step + f];
+            for (long a = 0; a < kernel; a++)
+                for (long j = 0; j < TILE; j++)
+                    combine(all + j * step, TILE * step, back + a * TILE, TILE, step, half + (a * TILE + j) * step);
+            for (long k = 0; k < area; k++) {
+                combine(half + k / kernel * TILE * step, step, back + k % kernel * TILE, TILE, step, tap);
+                for (long f = 0; f < filters; f++) kernels[(f * channels + c) * area + k] = tap[f];
             }
+        }
+        free(all);
+    }
 }
 
 #undef A
