@@ -42,7 +42,7 @@ def test_units_have_the_value_and_gradients_of_their_layers(
         pytest.skip("no C compiler here")
     draw = torch.Generator().manual_seed(0)
     layer, norm = conv(shape[1], filters, kernel), batch_norm(filters, running=True, relu=after)
-    layer.to(memory_format=torch.channels_last)
+    layer.to(memory_format=torch.channels_last if relu else torch.contiguous_format)
     with torch.no_grad():
         norm.weight.uniform_(0.5, 1.5, generator=draw)
         norm.bias.uniform_(-0.5, 0.5, generator=draw)

@@ -45,7 +45,7 @@ def convolution_unit(
         is_convolution(layer) and x.dim() == 4 and x.shape[1] == weight.shape[1] and len(norm.weight) == len(weight)
     )
     known = together and norm.by_batch and x.numel() > x.shape[1]
-    if known and native.fits(x, norm.weight, norm.bias) and native.serves(weight):
+    if known and native.fits(x, norm.weight, norm.bias) and native.serves(weight) and _is_dense(weight):
         added = plus if not norm.relu and native.can_be_added(plus, x, len(weight)) else None
         y = _ConvolutionUnit.apply(x, weight, norm.weight, norm.bias, added, norm, rectify is not None)
         return cast(Tensor, y if plus is added else y + plus)
@@ -63,6 +63,10 @@ def is_convolution(layer: nn.Module) -> bool:
     return pays and same and layer.kernel_size == (kernel, kernel)
 
 
+def _is_dense(weight: Tensor) -> bool:
+    return weight.is_contiguous() or weight.is_contiguous(memory_format=torch.channels_last)
+
+
 class _ConvolutionUnit(torch.autograd.Function):
     """Saves the map and the convolution's result."""
 
@@ -77,7 +81,7 @@ class _ConvolutionUnit(torch.autograd.Function):
         norm: BatchNorm,
         relu: bool,
     ) -> Tensor:
-        y, (mean, variance, inverse_std) = units.convolve(x, weight.contiguous(), norm.eps, relu=relu)
+        y, (mean, variance, inverse_std) = units.convolve(x, weight, norm.eps, relu=relu)
         norm.follow(mean, variance, y.numel() // y.shape[1])
         ctx.save_for_backward(x, weight, y, scale, shift, mean, inverse_std)
         ctx.relu, ctx.relu_after, ctx.has_plus = relu, norm.relu, plus is not None
@@ -89,7 +93,5 @@ class _ConvolutionUnit(torch.autograd.Function):
         x, weight, y, *norm = ctx.saved_tensors
         g, line = gradients[0].contiguous(memory_format=torch.channels_last), (norm[0], norm[1], norm[2], norm[3])
         d_norm = native.norm_sums(g, y, line, relu=ctx.relu_after)
-        dx, d_weight = units.convolve_backward(
-            g, y, line, d_norm, x, weight.contiguous(), relu=ctx.relu, relu_after=ctx.relu_after
-        )
+        dx, d_weight = units.convolve_backward(g, y, line, d_norm, x, weight, relu=ctx.relu, relu_after=ctx.relu_after)
         return dx, d_weight, *d_norm, g if ctx.has_plus else None, None, None

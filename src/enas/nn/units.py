@@ -160,7 +160,19 @@ def convolve(x: Map, kernels: Windows, epsilon: float, *, relu: bool) -> tuple[R
     filters, _, kernel, _ = kernels.shape
     y = native.empty(x, (len(x), filters, *x.shape[2:]))
     statistics = native.vectors(y, 3)
-    native.call("convolve", x, kernels, relu, float(epsilon), *native.sizes(x), filters, kernel, y, *statistics)
+    native.call(
+        "convolve",
+        x,
+        kernels,
+        *_steps(kernels),
+        relu,
+        float(epsilon),
+        *native.sizes(x),
+        filters,
+        kernel,
+        y,
+        *statistics,
+    )
     return y, statistics
 
 
@@ -176,12 +188,18 @@ def convolve_backward(
     relu_after: bool,
 ) -> tuple[Map, Windows]:
     """Gradients of the map and the kernels of `convolve`; arguments as those of `pointwise_backward`."""
-    dx, d_kernels = native.like(x), torch.empty_like(kernels, memory_format=torch.contiguous_format)
+    dx, d_kernels = native.like(x), torch.empty_like(kernels)  # of the same layout
     native.call(
-        "convolve_backward", g, y, *norm, relu_after, *gradients_of_norm, x, kernels, relu, *native.sizes(x),
+        "convolve_backward", g, y, *norm, relu_after, *gradients_of_norm, x, kernels, *_steps(kernels), relu,
+        *native.sizes(x),
         len(kernels), kernels.shape[-1], dx, d_kernels,
     )  # fmt: skip
     return dx, d_kernels
+
+
+def _steps(kernels: Windows) -> tuple[int, int, int]:
+    """Numbers between two filters, channels and taps; rows of a window follow each other without gaps."""
+    return kernels.stride(0), kernels.stride(1), kernels.stride(3)
 
 
 def _or_none(norm: Norm | None) -> Norm | tuple[None, None, None, None]:

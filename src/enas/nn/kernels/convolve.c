@@ -1,7 +1,8 @@
 /* Convolutions of 3x3 and 5x5 windows with stride 1 that keep the size, of a map that is rectified or not, with the statistics
    that a batch norm after them wants: an image or a few at a time, whose tiles (winograd.h) stay in the second cache.
 
-   Letters: x the map, y the result, g a gradient. Kernels are [filter][channel][tap]. */
+   Letters: x the map, y the result, g a gradient. filter_step to tap_step: numbers between kernels of two filters, channels and
+   taps. */
 #include <omp.h>
 
 #include "unit.h"
@@ -88,12 +89,13 @@ static void multiply_tiles(const float *from, Shape a, const float *matrices, Sh
 }
 
 /* y, and the statistics of its channels. */
-void enas_convolve(const float *x, const float *kernels, long relu, double epsilon, long images, long height, long width,
+void enas_convolve(const float *x, const float *kernels, long filter_step, long channel_step, long tap_step, long relu, double epsilon, long images, long height, long width,
                    long channels, long filters, long kernel, float *y, float *mean, float *variance, float *inverse_std,
                    long threads) {
+    Steps steps = {filter_step, channel_step, tap_step};
     Tiling t = tiling_of(height, width, channels, filters, kernel);
     long size = t.in.pixels * channels, result = t.in.pixels * filters, groups = round_up(images, t.images) / t.images;
-    float *matrices = lay_out_kernels(kernels, channels, filters, kernel, 0, threads);
+    float *matrices = lay_out_kernels(kernels, steps, channels, filters, kernel, 0, threads);
     double *totals = totals_of(2 * filters * threads);
 #pragma omp parallel num_threads((int)threads)
     {
@@ -132,13 +134,14 @@ void enas_convolve(const float *x, const float *kernels, long relu, double epsil
    it was rectified; d_weight and d_bias: the gradients of its weight and bias, known from enas_norm_sums. */
 void enas_convolve_backward(const float *g, const float *y, const float *weight, const float *bias, const float *mean,
                             const float *inverse_std, long y_relu, const float *d_weight, const float *d_bias, const float *x,
-                            const float *kernels, long relu, long images, long height, long width, long channels, long filters,
+                            const float *kernels, long filter_step, long channel_step, long tap_step, long relu, long images, long height, long width, long channels, long filters,
                             long kernel, float *dx, float *d_kernels, long threads) {
+    Steps steps = {filter_step, channel_step, tap_step};
     Tiling t = tiling_of(height, width, channels, filters, kernel);
     long size = t.in.pixels * channels, result = t.in.pixels * filters, groups = round_up(images, t.images) / t.images;
     long in_frame = framed_tiles(t.in, t.m), out_frame = framed_tiles(t.out, t.m);
     long one = round_up(channels, BLOCK) * t.out.padded, all = PLACES * one;
-    float *matrices = lay_out_kernels(kernels, channels, filters, kernel, 1, threads);
+    float *matrices = lay_out_kernels(kernels, steps, channels, filters, kernel, 1, threads);
     float *line = lay_out_lines_back((Norm){weight, bias, mean, inverse_std}, d_weight, d_bias, images * t.in.pixels, filters);
     double *totals = totals_of(all * threads);
 #pragma omp parallel num_threads((int)threads)
@@ -195,7 +198,7 @@ void enas_convolve_backward(const float *g, const float *y, const float *weight,
     }
     for (long k = 0; k < all; k++)
         for (long worker = 1; worker < threads; worker++) totals[k] += totals[worker * all + k];
-    kernels_of_sums(totals, one, t.out.padded, channels, filters, kernel, d_kernels, threads);
+    kernels_of_sums(totals, one, t.out.padded, channels, filters, kernel, d_kernels, steps, threads);
     free(matrices);
     free(line);
     free(totals);

@@ -139,11 +139,16 @@ static void combine(const float *lines, long distance, const double *factors, lo
     }
 }
 
-/* matrices[place][row][column] of kernels[filter][channel][tap]: rows are channels and columns filters, filled up to whole vectors;
-   or, for the gradient, rows are filters, columns channels, and kernels are turned around by half a circle. */
-static float *lay_out_kernels(const float *kernels, long channels, long filters, long kernel, int back, long threads) {
+/* Where kernels are in memory: numbers between two filters, channels and taps. */
+typedef struct {
+    long filter, channel, tap;
+} Steps;
+
+/* matrices[place][row][column] of kernels: rows are channels and columns filters, filled up to whole vectors; or, for the gradient,
+   rows are filters, columns channels, and kernels are turned around by half a circle. */
+static float *lay_out_kernels(const float *kernels, Steps s, long channels, long filters, long kernel, int back, long threads) {
     long rows = back ? filters : channels, columns = back ? channels : filters, area = kernel * kernel;
-    long step = round_up(columns, LANES), row_step = (back ? channels : 1) * area, column_step = (back ? 1 : channels) * area;
+    long step = round_up(columns, LANES), row_step = back ? s.filter : s.channel, column_step = back ? s.channel : s.filter;
     float *matrices = zeros(PLACES * rows * step);
     double g[TILE * 5];
     kernel_transform(kernel, g);
@@ -154,7 +159,7 @@ static float *lay_out_kernels(const float *kernels, long channels, long filters,
         for (long r = 0; r < rows; r++) {
             for (long q = 0; q < columns; q++)
                 for (long tap = 0; tap < area; tap++)
-                    taps[tap * step + q] = kernels[r * row_step + q * column_step + (back ? area - 1 - tap : tap)];
+                    taps[tap * step + q] = kernels[r * row_step + q * column_step + (back ? area - 1 - tap : tap) * s.tap];
             for (long i = 0; i < TILE; i++)
                 for (long b = 0; b < kernel; b++)
                     combine(taps + b * step, kernel * step, g + i * kernel, kernel, step, half + (i * 5 + b) * step);
@@ -168,10 +173,9 @@ static float *lay_out_kernels(const float *kernels, long channels, long filters,
     return matrices;
 }
 
-/* Gradients of kernels[filter][channel][tap] from those of their transforms, sums[place][channel][filter]; `size` numbers a place,
-   `step` a channel. */
+/* Gradients of kernels from those of their transforms, sums[place][channel][filter]; `size` numbers a place, `step` a channel. */
 static void kernels_of_sums(const double *sums, long size, long step, long channels, long filters, long kernel, float *kernels,
-                            long threads) {
+                            Steps s, long threads) {
     double g[TILE * 5], back[5 * TILE];
     long area = kernel * kernel;
     kernel_transform(kernel, g);
@@ -189,7 +193,7 @@ static void kernels_of_sums(const double *sums, long size, long step, long chann
                     combine(all + j * step, TILE * step, back + a * TILE, TILE, step, half + (a * TILE + j) * step);
             for (long k = 0; k < area; k++) {
                 combine(half + k / kernel * TILE * step, step, back + k % kernel * TILE, TILE, step, tap);
-                for (long f = 0; f < filters; f++) kernels[(f * channels + c) * area + k] = tap[f];
+                for (long f = 0; f < filters; f++) kernels[f * s.filter + c * s.channel + k * s.tap] = tap[f];
             }
         }
         free(all);

@@ -70,7 +70,11 @@ def run_cell(links: Sequence[Link], x: Maps, convolve: Callable[[Link, Maps, Map
         return pooled[link.source]
 
     used = live(links)
+    read = {link.source for link in used} | {NODES - 1}
     for node in range(1, NODES):
+        if node not in read:
+            maps.append(x)  # holds the place of a map that nobody reads
+            continue
         into = [link for link in used if link.target == node]
         terms = [simple(link) for link in into if not link.has_weights]
         total = add(terms[0], terms[1:]) if terms else None
