@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from enas.errors import UsageError
-from enas.nn.convolution import convolution_unit, is_convolution
+from enas.nn.convolution import convolution_unit
 from enas.nn.depthwise import DepthwiseConv
 from enas.nn.norm import BatchNorm
 from enas.nn.pointwise import halving_unit, is_pointwise, pointwise_unit
@@ -159,11 +159,10 @@ def _run(
     """A layer between its ReLU and its batch norm, if there are any."""
     if norm is not None and is_pointwise(layer):
         return pointwise_unit([x], [cast(nn.Conv2d, layer).weight], norm, rectify=rectify, plus=plus)
-    if norm is not None and is_convolution(layer):
+    if norm is not None:
         return convolution_unit(x, cast(nn.Conv2d, layer), norm, rectify=rectify, plus=plus)
     rectifies = isinstance(layer, FactorisedReduction)
     y = layer(x, rectify=rectify) if rectifies else layer(x if rectify is None else rectify(x))
-    y = y if norm is None else norm(y)
     return cast(Tensor, y if plus is None else y + plus)
 
 

@@ -177,14 +177,21 @@ def call(name: str, *arguments: Tensor | Sequence[Tensor] | float | int | None) 
     """
     found = library()
     assert found is not None
-    getattr(found, f"enas_{name}")(*map(_converted, arguments), ctypes.c_long(torch.get_num_threads()))
+    function = getattr(found, f"enas_{name}")
+    if function.argtypes is None:  # each argument has the same type in every call
+        function.argtypes = [*map(_type_of, arguments), ctypes.c_long]
+    function(*[_converted(value) for value in arguments], torch.get_num_threads())
+
+
+def _type_of(value: Tensor | Sequence[Tensor] | float | int | None) -> Any:
+    if isinstance(value, int):
+        return ctypes.c_long
+    return ctypes.c_double if isinstance(value, float) else ctypes.c_void_p
 
 
 def _converted(value: Tensor | Sequence[Tensor] | float | int | None) -> Any:
-    if isinstance(value, int):
-        return ctypes.c_long(value)
-    if value is None or isinstance(value, Tensor):
-        return ctypes.c_void_p(None if value is None else value.data_ptr())
-    if isinstance(value, float):
-        return ctypes.c_double(value)
-    return (ctypes.c_void_p * len(value))(*[x.data_ptr() for x in value])
+    if isinstance(value, Tensor):
+        return value.data_ptr()
+    if isinstance(value, Sequence):
+        return (ctypes.c_void_p * len(value))(*[x.data_ptr() for x in value])
+    return value
