@@ -20,7 +20,7 @@ MOST_CHANNELS: Final = 128
 """Of map and result, where the kernel is faster than PyTorch's."""
 
 Map = Float[Tensor, "B C H W"]
-Result = Float[Tensor, "B F H W"]
+Result = Float[Tensor, "B F h w"]
 
 
 def convolution_unit(
