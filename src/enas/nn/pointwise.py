@@ -64,15 +64,16 @@ def halving_unit(
     height, width = x.shape[-2:]
     if height % 2 or width % 2:
         x = F.pad(x, (0, width % 2, 0, height % 2))
-    nothing = torch.zeros_like(even)
-    weights = [torch.cat([even, nothing]), torch.cat([nothing, odd])]
+    both = torch.cat([even, odd])
     several = x.shape[0] * x.shape[2] * x.shape[3] > 4  # pixels of the result
-    if several and _has_kernel([x], weights, norm):
+    if several and _has_kernel([x], [both], norm):
+        nothing = torch.zeros_like(even)
+        weights = [torch.cat([even, nothing]), torch.cat([nothing, odd])]
         y = _PointwiseUnit.apply(norm.weight, norm.bias, None, norm, rectify is not None, 1, x, *weights)
         return cast(Tensor, y)
     read = x if rectify is None else rectify(x)
     # One convolution in two groups: their results need not be copied side by side, nor their gradients apart.
-    return norm(F.conv2d(halves(read), torch.cat([even, odd]), groups=2))
+    return norm(F.conv2d(halves(read), both, groups=2))
 
 
 def is_pointwise(layer: nn.Module) -> bool:
