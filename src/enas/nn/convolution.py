@@ -17,7 +17,7 @@ from enas.nn.norm import BatchNorm
 
 LEAST_CHANNELS: Final = 8
 MOST_CHANNELS: Final = 128
-"""Of map and result, where the kernel is faster than PyTorch's."""
+"""Of map and result, where the kernel was measured to be as fast as PyTorch's or faster."""
 
 Map = Float[Tensor, "B C H W"]
 Result = Float[Tensor, "B F h w"]
