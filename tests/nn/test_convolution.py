@@ -33,6 +33,7 @@ def batch_norm(channels: int, *, running: bool = False, relu: bool = False) -> B
         ((1, 9, 1, 13), 8),
         ((5, 36, 16, 18), 20),
         ((33, 8, 4, 5), 50),
+        ((19, 8, 33, 8), 9),  # more groups to a thread than are summed in float32
     ],
 )
 def test_units_have_the_value_and_gradients_of_their_layers(

@@ -50,6 +50,18 @@ def test_statistics_of_a_map_far_from_zero(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(inverse_std.double(), (variance.double() + 1e-3).rsqrt(), rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize(("relu", "adds"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("channels", [16, 20, 17])
+def test_a_large_map_is_normalised_like_a_small_one(channels: int, relu: bool, adds: bool) -> None:
+    """It is written past the caches, but for what does not fill a row."""
+    x, plus = channels_last(23, channels, 31, 25), channels_last(23, channels, 31, 25, seed=1) if adds else None
+    weight, bias, mean, inverse_std = norm = tuple(torch.rand(channels) + 0.5 for _ in range(4))
+    scale, shift = (value.double()[:, None, None] for value in (weight * inverse_std, bias))
+    exact = (x.double() - mean.double()[:, None, None]) * scale + shift
+    exact = exact.relu() if relu else exact
+    close(native.normalise(x, norm, relu=relu, plus=plus), exact if plus is None else exact + plus)
+
+
 @pytest.mark.parametrize("size", [8, 100])
 @pytest.mark.parametrize("strange", [(0, 0), (3, 5)])
 def test_one_strange_pixel_costs_no_precision(strange: tuple[int, int], size: int) -> None:

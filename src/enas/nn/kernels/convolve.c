@@ -89,9 +89,9 @@ static void multiply_tiles(const float *from, Shape a, const float *matrices, Sh
 }
 
 /* y, and the statistics of its channels. */
-void enas_convolve(const float *x, const float *kernels, long filter_step, long channel_step, long tap_step, long relu, double epsilon, long images, long height, long width,
-                   long channels, long filters, long kernel, float *y, float *mean, float *variance, float *inverse_std,
-                   long threads) {
+void enas_convolve(const float *x, const float *kernels, long filter_step, long channel_step, long tap_step, long relu,
+                   double epsilon, long images, long height, long width, long channels, long filters, long kernel, float *y,
+                   float *mean, float *variance, float *inverse_std, long threads) {
     Steps steps = {filter_step, channel_step, tap_step};
     Tiling t = tiling_of(height, width, channels, filters, kernel);
     long size = t.in.pixels * channels, result = t.in.pixels * filters, groups = round_up(images, t.images) / t.images;
@@ -108,7 +108,8 @@ void enas_convolve(const float *x, const float *kernels, long filter_step, long 
             long image = group * t.images, n = smaller(t.images, images - image), next = image + n;
             Ahead ahead = {x + next * size, y + next * result};
             long lines = n * (size + result) / 16;
-            for (long k = 0; k < n; k++) frame(framed + k * framed_tiles(t.in, t.m), x + (image + k) * size, NULL, (int)relu, t.in);
+            for (long k = 0; k < n; k++)
+                frame(framed + k * framed_tiles(t.in, t.m), x + (image + k) * size, NULL, (int)relu, t.in);
             for (long tile = 0; tile < n * t.tiles; tile += BLOCK_TILES) {
                 long some = smaller(BLOCK_TILES, n * t.tiles - tile);
                 tiles_of_maps(framed, t.in, t, tile, some, tiles);
@@ -134,8 +135,9 @@ void enas_convolve(const float *x, const float *kernels, long filter_step, long 
    it was rectified; d_weight and d_bias: the gradients of its weight and bias, known from enas_norm_sums. */
 void enas_convolve_backward(const float *g, const float *y, const float *weight, const float *bias, const float *mean,
                             const float *inverse_std, long y_relu, const float *d_weight, const float *d_bias, const float *x,
-                            const float *kernels, long filter_step, long channel_step, long tap_step, long relu, long images, long height, long width, long channels, long filters,
-                            long kernel, float *dx, float *d_kernels, long threads) {
+                            const float *kernels, long filter_step, long channel_step, long tap_step, long relu, long images,
+                            long height, long width, long channels, long filters, long kernel, float *dx, float *d_kernels,
+                            long threads) {
     Steps steps = {filter_step, channel_step, tap_step};
     Tiling t = tiling_of(height, width, channels, filters, kernel);
     long size = t.in.pixels * channels, result = t.in.pixels * filters, groups = round_up(images, t.images) / t.images;
@@ -143,14 +145,17 @@ void enas_convolve_backward(const float *g, const float *y, const float *weight,
     long one = round_up(channels, BLOCK) * t.out.padded, all = PLACES * one;
     float *matrices = lay_out_kernels(kernels, steps, channels, filters, kernel, 1, threads);
     float *line = lay_out_lines_back((Norm){weight, bias, mean, inverse_std}, d_weight, d_bias, images * t.in.pixels, filters);
-    double *totals = totals_of(all * threads);
+    float *parts = floats(all * threads);
+    double *before = groups > OFTEN * threads ? totals_of(all * threads) : NULL;
+    long workers = 1;
 #pragma omp parallel num_threads((int)threads)
     {
-        float *framed = zeros(t.images * in_frame), *framed_g = zeros(t.images * out_frame), *sums = zeros(all);
+        float *framed = zeros(t.images * in_frame), *framed_g = zeros(t.images * out_frame);
         float *out = floats(t.images * t.in.pixels * t.in.padded), *tiles = floats(PLACES * place_of(t.in));
         float *tiles_g = floats(PLACES * place_of(t.out));
         long begin, end, worker = omp_get_thread_num();
-        double *mine = totals + all * worker;
+        float *sums = memset(parts + all * worker, 0, all * sizeof(float));
+        if (worker == 0) workers = omp_get_num_threads();
         share(groups, worker, omp_get_num_threads(), &begin, &end);
         for (long group = begin; group < end; group++) {
             long image = group * t.images, n = smaller(t.images, images - image), next = image + n;
@@ -184,22 +189,20 @@ void enas_convolve_backward(const float *g, const float *y, const float *weight,
                 if (relu) drop_rectified(padded, framed + k * in_frame, t.in);
                 pack(dx + (image + k) * size, padded, t.in.pixels, channels);
             }
-            if ((group - begin) % OFTEN == OFTEN - 1 || group == end - 1) {
-                for (long k = 0; k < all; k++) mine[k] += sums[k];
+            if (before && (group - begin) % OFTEN == OFTEN - 1) {
+                for (long k = 0; k < all; k++) before[all * worker + k] += sums[k];
                 memset(sums, 0, all * sizeof(float));
             }
         }
         free(framed);
         free(framed_g);
-        free(sums);
         free(out);
         free(tiles);
         free(tiles_g);
     }
-    for (long k = 0; k < all; k++)
-        for (long worker = 1; worker < threads; worker++) totals[k] += totals[worker * all + k];
-    kernels_of_sums(totals, one, t.out.padded, channels, filters, kernel, d_kernels, steps, threads);
+    kernels_of_sums((Parts){parts, before, workers, one, t.out.padded}, channels, filters, kernel, d_kernels, steps, threads);
     free(matrices);
     free(line);
-    free(totals);
+    free(parts);
+    free(before);
 }

@@ -7,7 +7,12 @@
 #include "line.h"
 #include "vector.h"
 
-enum { WIDE = 256, PIECE = 128, SAMPLES = 32 };
+enum {
+    WIDE = 256,
+    PIECE = 128,
+    SAMPLES = 32,
+    MUCH = 1 << 18 /* numbers of a map that is written past the caches: most of it would not stay there until it is read */
+};
 
 typedef struct {
     long channels, together, width;
@@ -122,35 +127,51 @@ static void moments(const float *const *maps, long count, long pixels, long chan
     free(middle);
 }
 
+/* n numbers of x times a plus b, rectified or not, with those of another map added or NULL. */
+static void scale_row(const float *x, const float *a, const float *b, long relu, const float *plus, float *y, long n) {
+    if (relu) {
+#pragma omp simd
+        for (long j = 0; j < n; j++) y[j] = rectify(multiply_add(x[j], a[j], b[j]));
+    } else if (plus) {
+#pragma omp simd
+        for (long j = 0; j < n; j++) y[j] = multiply_add(x[j], a[j], b[j]) + plus[j];
+    } else {
+#pragma omp simd
+        for (long j = 0; j < n; j++) y[j] = multiply_add(x[j], a[j], b[j]);
+    }
+}
+
+/* The same past the caches; n is a multiple of LANES, and y aligned to vectors. */
+static void stream_row(const float *x, const float *a, const float *b, long relu, const float *plus, float *y, long n) {
+    for (long j = 0; j < n; j += LANES) {
+        vec here = load(x + j) * load(a + j) + load(b + j);
+        if (relu) here = rectify_vec(here);
+        if (plus) here += load(plus + j);
+        stream(y + j, here);
+    }
+}
+
 /* y = x * scale + offset of its norm, rectified or not, or with another map added; plus: that map, or NULL. */
 void enas_normalise(const float *x, const float *weight, const float *bias, const float *mean, const float *inverse_std,
                     long pixels, long channels, long relu, const float *plus, float *y, long threads) {
     Rows rows = rows_of(channels);
     float *scale = floats(2 * channels), *offset = scale + channels;
     line_of((Norm){weight, bias, mean, inverse_std}, channels, scale, offset);
+    long size = pixels * channels, aligned = rows.width % LANES == 0 && (uintptr_t)y % sizeof(vec) == 0;
 #pragma omp parallel num_threads((int)threads)
     {
         long begin, end;
-        share(pixels, omp_get_thread_num(), omp_get_num_threads(), &begin, &end);
+        share(round_up(size, rows.width) / rows.width, omp_get_thread_num(), omp_get_num_threads(), &begin, &end);
         float *a = floats(2 * rows.width), *b = a + rows.width;
         repeat(a, scale, rows);
         repeat(b, offset, rows);
-        for (long at = begin * channels; at < end * channels; at += rows.width) {
-            long n = smaller(end * channels - at, rows.width);
-            const float *from = x + at;
-            float *to = y + at;
-            if (relu) {
-#pragma omp simd
-                for (long j = 0; j < n; j++) to[j] = rectify(multiply_add(from[j], a[j], b[j]));
-            } else if (plus) {
-                const float *other = plus + at;
-#pragma omp simd
-                for (long j = 0; j < n; j++) to[j] = multiply_add(from[j], a[j], b[j]) + other[j];
-            } else {
-#pragma omp simd
-                for (long j = 0; j < n; j++) to[j] = multiply_add(from[j], a[j], b[j]);
-            }
+        for (long row = begin; row < end; row++) {
+            long at = row * rows.width, n = smaller(size - at, rows.width);
+            const float *other = part_of(plus, at);
+            if (aligned && size >= MUCH && n == rows.width) stream_row(x + at, a, b, relu, other, y + at, n);
+            else scale_row(x + at, a, b, relu, other, y + at, n);
         }
+        settle();
         free(a);
     }
     free(scale);

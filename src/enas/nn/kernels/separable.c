@@ -1,8 +1,8 @@
 /* Separable convolutions, forward and backward, one image after the other: what lies between a depthwise convolution, a 1x1
    convolution and the batch norms around them never leaves the second cache.
 
-   Letters: x the map that the pair reads, which is rectified, and before that normalised or not; z result of the depthwise convolution; y result
-   of the 1x1 convolution; g a gradient. Kernels are [channel][tap], weights [filter][channel]. */
+   Letters: x the map that the pair reads, which is rectified, and before that normalised or not; z result of the depthwise
+   convolution; y result of the 1x1 convolution; g a gradient. Kernels are [channel][tap], weights [filter][channel]. */
 #include <omp.h>
 
 #include "unit.h"

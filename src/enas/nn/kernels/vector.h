@@ -76,6 +76,9 @@ static inline void share(long n, long worker, long workers, long *begin, long *e
     *end = n * (worker + 1) / workers;
 }
 
+/* A place in a map, or nothing of a map that is not there. */
+static inline const float *part_of(const float *map, long at) { return map ? map + at : NULL; }
+
 static inline void *found(void *memory) {
     if (memory) return memory;
     fputs("enas: out of memory\n", stderr);

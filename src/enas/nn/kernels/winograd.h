@@ -149,7 +149,7 @@ typedef struct {
 static float *lay_out_kernels(const float *kernels, Steps s, long channels, long filters, long kernel, int back, long threads) {
     long rows = back ? filters : channels, columns = back ? channels : filters, area = kernel * kernel;
     long step = round_up(columns, LANES), row_step = back ? s.filter : s.channel, column_step = back ? s.channel : s.filter;
-    float *matrices = zeros(PLACES * rows * step);
+    float *matrices = floats(PLACES * rows * step);
     double g[TILE * 5];
     kernel_transform(kernel, g);
 #pragma omp parallel num_threads((int)threads)
@@ -173,9 +173,33 @@ static float *lay_out_kernels(const float *kernels, Steps s, long channels, long
     return matrices;
 }
 
-/* Gradients of kernels from those of their transforms, sums[place][channel][filter]; `size` numbers a place, `step` a channel. */
-static void kernels_of_sums(const double *sums, long size, long step, long channels, long filters, long kernel, float *kernels,
-                            Steps s, long threads) {
+/* Gradients of transformed kernels that workers have summed: sums[worker][place][channel][filter], `size` numbers a place and
+   `step` a channel; and before that in float64, where they were too many for float32, or NULL. */
+typedef struct {
+    const float *sums;
+    const double *before;
+    long workers, size, step;
+} Parts;
+
+/* One line of them, p.step numbers, put together. */
+static inline void add_parts(Parts p, long place, long channel, float *to) {
+    long first = place * p.size + channel * p.step, next = PLACES * p.size;
+    for (long f = 0; f < p.step; f += LANES) {
+        vec sum = load(p.sums + first + f);
+        for (long w = 1; w < p.workers; w++) sum += load(p.sums + first + w * next + f);
+        store(to + f, sum);
+    }
+    if (!p.before) return;
+    for (long f = 0; f < p.step; f++) {
+        double sum = to[f];
+        for (long w = 0; w < p.workers; w++) sum += p.before[first + w * next + f];
+        to[f] = (float)sum;
+    }
+}
+
+/* Gradients of kernels from those of their transforms. */
+static void kernels_of_sums(Parts parts, long channels, long filters, long kernel, float *kernels, Steps s, long threads) {
+    long step = parts.step;
     double g[TILE * 5], back[5 * TILE];
     long area = kernel * kernel;
     kernel_transform(kernel, g);
@@ -186,8 +210,7 @@ static void kernels_of_sums(const double *sums, long size, long step, long chann
         float *all = zeros((PLACES + 5 * TILE + 1) * step), *half = all + PLACES * step, *tap = half + 5 * TILE * step;
 #pragma omp for
         for (long c = 0; c < channels; c++) {
-            for (long place = 0; place < PLACES; place++)
-                for (long f = 0; f < filters; f++) all[place * step + f] = (float)sums[place * size + c * step + f];
+            for (long place = 0; place < PLACES; place++) add_parts(parts, place, c, all + place * step);
             for (long a = 0; a < kernel; a++)
                 for (long j = 0; j < TILE; j++)
                     combine(all + j * step, TILE * step, back + a * TILE, TILE, step, half + (a * TILE + j) * step);
