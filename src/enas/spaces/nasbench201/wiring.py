@@ -40,14 +40,22 @@ def links_of(architecture: Architecture) -> tuple[Link, ...]:
 
 
 def live(links: Sequence[Link]) -> tuple[Link, ...]:
-    """The links on which the cell's output depends: those on a way to the last node that no "none" cuts."""
-    needed, found = {NODES - 1}, []
-    for target in range(NODES - 1, 0, -1):
+    """The links on which the cell's output depends: those on a way that no "none" cuts to the last node.
+
+    A way begins at the cell's input, or at a node without input, which is zero, with a convolution: the batch norm after that
+    makes something of nothing.
+    """
+    carrying, fed = list[Link](), {0}
+    for target in range(1, NODES):
         into = [link for link in links if link.target == target and link.op != "none"]
-        if target in needed:
-            found += into
-            needed |= {link.source for link in into}
-    return tuple(link for link in links if link in found)
+        into = [link for link in into if link.has_weights or link.source in fed]
+        carrying += into
+        fed |= {target} if into else set()
+    needed = {NODES - 1}
+    for link in sorted(carrying, key=lambda link: -link.target):
+        if link.target in needed:
+            needed.add(link.source)
+    return tuple(link for link in links if link in carrying and link.target in needed)
 
 
 def run_cell(links: Sequence[Link], x: Maps, convolve: Callable[[Link, Maps, Maps | None, RectifyOnce], Maps]) -> Maps:
