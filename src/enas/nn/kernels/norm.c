@@ -7,12 +7,7 @@
 #include "line.h"
 #include "vector.h"
 
-enum {
-    WIDE = 256,
-    PIECE = 128,
-    SAMPLES = 32,
-    MUCH = 1 << 18 /* numbers of a map that is written past the caches: most of it would not stay there until it is read */
-};
+enum { WIDE = 256, PIECE = 128, SAMPLES = 32 };
 
 typedef struct {
     long channels, together, width;

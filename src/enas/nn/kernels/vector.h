@@ -30,6 +30,9 @@ typedef uint8_t bytes __attribute__((vector_size(LANES), aligned(1), may_alias))
 static inline vec load(const float *p) { return *(const vec *)p; }
 static inline void store(float *p, vec v) { *(vec *)p = v; }
 
+/* Numbers of a map that is written past the caches: most of it would not stay there until it is read. */
+enum { MUCH = 1 << 18 };
+
 /* Write past the caches, to an address that is a multiple of the vector's size: a plain store fetches what it writes over. After
    the last one comes `settle`. */
 static inline void stream(float *p, vec v) {
