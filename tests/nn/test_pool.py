@@ -9,7 +9,8 @@ from enas.nn.pool import PIECE, average_pool, halves, max_pool
 
 pytestmark = pytest.mark.usefixtures("either_way")
 
-SHAPES = [(2, 3, 5, 7), (1, 4, 2, 2), (3, 1, 1, 6), (2, 5, 6, 1), (2, 36, 8, 8)]
+SHAPES = [(2, 3, 5, 7), (1, 4, 2, 2), (3, 1, 1, 6), (2, 5, 6, 1), (2, 36, 8, 8), (7, 20, 44, 44)]
+"""The last one is large enough to be written past the caches."""
 
 
 def pytorch_average(x: Tensor) -> Tensor:

@@ -15,6 +15,12 @@ static int is_much(const float *y, long images, Image s) {
     return images * s.height * s.line >= MUCH && s.line % LANES == 0 && (uintptr_t)y % sizeof(vec) == 0;
 }
 
+static void put_row(const float *row, float *to, int past, Image s) {
+    if (past) {
+        for (long t = 0; t < s.line; t += LANES) stream(to + t, load(row + t));
+    } else memcpy(to, row, s.line * sizeof(float));
+}
+
 /* Of each number of a row the sum with its two neighbours, times `share` and its factor. */
 static void add_neighbours(const float *row, float share, const float *factors, float *to, int past, Image s) {
     const float *left = row - s.channels, *right = row + s.channels;
@@ -83,7 +89,7 @@ static inline void largest(const float *x, Image s, vec *most, ivec *place) {
     }
 }
 
-static void pool_image(const float *framed, float *y, uint8_t *places, float *row, uint8_t *place_row, Image s) {
+static void pool_image(const float *framed, float *y, uint8_t *places, float *row, uint8_t *place_row, int past, Image s) {
     for (long h = 0; h < s.height; h++) {
         for (long t = 0; t < s.line; t += LANES) {
             vec most;
@@ -92,7 +98,7 @@ static void pool_image(const float *framed, float *y, uint8_t *places, float *ro
             store(row + t, most);
             if (places) *(bytes *)(place_row + t) = __builtin_convertvector(place, bytes);
         }
-        memcpy(y + h * s.line, row, s.line * sizeof(float));
+        put_row(row, y + h * s.line, past, s);
         if (places) memcpy(places + h * s.line, place_row, s.line);
     }
 }
@@ -102,6 +108,7 @@ void enas_max_pool(const float *x, long images, long height, long width, long ch
                    long threads) {
     Image s = {height, width * channels, channels, (width + 2) * channels};
     long size = height * s.line, framed_size = (height + 2) * s.stride + LANES;
+    int past = is_much(y, images, s);
 #pragma omp parallel num_threads((int)threads)
     {
         float *framed = floats(framed_size), *row = floats(round_up(s.line, LANES));
@@ -112,8 +119,9 @@ void enas_max_pool(const float *x, long images, long height, long width, long ch
         for (long image = begin; image < end; image++) {
             for (long h = 0; h < height; h++)
                 memcpy(framed + (h + 1) * s.stride + channels, x + image * size + h * s.line, s.line * sizeof(float));
-            pool_image(framed, y + image * size, places ? places + image * size : NULL, row, place_row, s);
+            pool_image(framed, y + image * size, places ? places + image * size : NULL, row, place_row, past, s);
         }
+        settle();
         free(framed);
         free(row);
         free(place_row);
