@@ -147,3 +147,16 @@ def test_a_single_value_is_its_own_mean(running: bool) -> None:
     assert x.grad.abs().sum() == 0
     assert norm.bias.grad is not None
     assert norm.bias.grad.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("channels", [16, 20, 17])
+def test_a_large_map_has_the_gradients_of_a_small_one(channels: int, relu: bool) -> None:
+    """The kernel writes it past the caches, but for what does not fill a row."""
+    layer, x = with_weights(channels, relu=relu), channels_last(23, channels, 31, 25).requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    y, expected = layer(x), reference(exact, layer)
+    # Where rounding could decide what ReLU does, no gradient is sent back.
+    g = channels_last(*x.shape) * (expected.detach().abs() > 1e-4)
+    (want,) = torch.autograd.grad(expected, exact, g.double())
+    torch.testing.assert_close(torch.autograd.grad(y, x, g)[0].double(), want, rtol=1e-4, atol=1e-4)

@@ -122,6 +122,11 @@ static void moments(const float *const *maps, long count, long pixels, long chan
     free(middle);
 }
 
+/* Whether whole rows of a map are written past the caches. */
+static long is_much(const float *y, long size, Rows rows) {
+    return size >= MUCH && rows.width % LANES == 0 && (uintptr_t)y % sizeof(vec) == 0;
+}
+
 /* n numbers of x times a plus b, rectified or not, with those of another map added or NULL. */
 static void scale_row(const float *x, const float *a, const float *b, long relu, const float *plus, float *y, long n) {
     if (relu) {
@@ -152,7 +157,7 @@ void enas_normalise(const float *x, const float *weight, const float *bias, cons
     Rows rows = rows_of(channels);
     float *scale = floats(2 * channels), *offset = scale + channels;
     line_of((Norm){weight, bias, mean, inverse_std}, channels, scale, offset);
-    long size = pixels * channels, aligned = rows.width % LANES == 0 && (uintptr_t)y % sizeof(vec) == 0;
+    long size = pixels * channels, past = is_much(y, size, rows);
 #pragma omp parallel num_threads((int)threads)
     {
         long begin, end;
@@ -163,7 +168,7 @@ void enas_normalise(const float *x, const float *weight, const float *bias, cons
         for (long row = begin; row < end; row++) {
             long at = row * rows.width, n = smaller(size - at, rows.width);
             const float *other = part_of(plus, at);
-            if (aligned && size >= MUCH && n == rows.width) stream_row(x + at, a, b, relu, other, y + at, n);
+            if (past && n == rows.width) stream_row(x + at, a, b, relu, other, y + at, n);
             else scale_row(x + at, a, b, relu, other, y + at, n);
         }
         settle();
@@ -245,11 +250,20 @@ void enas_norm_sums(const float *g, const float *x, const float *weight, const f
     free(scale);
 }
 
-static inline __attribute__((always_inline)) void go_back(float *dx, const float *g, const float *x, const float *a,
-                                                          const float *b, const float *k, const float *l, long n,
-                                                          const long relu) {
+static void go_back(float *dx, const float *g, const float *x, const float *a, const float *b, const float *k, const float *l,
+                    long n, long relu) {
 #pragma omp simd
     for (long j = 0; j < n; j++) dx[j] = multiply_add(kept(g[j], x[j], a[j], b[j], relu), a[j], multiply_add(x[j], k[j], l[j]));
+}
+
+/* The same past the caches; n is a multiple of LANES, and dx aligned to vectors. */
+static void stream_back(float *dx, const float *g, const float *x, const float *a, const float *b, const float *k,
+                        const float *l, long n, long relu) {
+    for (long j = 0; j < n; j += LANES) {
+        vec value = load(x + j), here = load(g + j);
+        if (relu) here = choose(value * load(a + j) + load(b + j) <= 0, splat(0), here);
+        stream(dx + j, here * load(a + j) + (value * load(k + j) + load(l + j)));
+    }
 }
 
 /* Gradients of x, weight and bias, for statistics of x itself. */
@@ -263,20 +277,22 @@ void enas_norm_backward(const float *g, const float *x, const float *weight, con
     float *constant = slope + channels;
     line_of(norm, channels, scale, offset);
     line_back(norm, d_weight, d_bias, pixels, channels, slope, constant);
+    long size = pixels * channels, past = is_much(dx, size, rows);
 #pragma omp parallel num_threads((int)threads)
     {
         long begin, end;
-        share(pixels, omp_get_thread_num(), omp_get_num_threads(), &begin, &end);
+        share(round_up(size, rows.width) / rows.width, omp_get_thread_num(), omp_get_num_threads(), &begin, &end);
         float *a = floats(4 * rows.width), *b = a + rows.width, *k = b + rows.width, *l = k + rows.width;
         repeat(a, scale, rows);
         repeat(b, offset, rows);
         repeat(k, slope, rows);
         repeat(l, constant, rows);
-        for (long at = begin * channels; at < end * channels; at += rows.width) {
-            long n = smaller(end * channels - at, rows.width);
-            if (relu) go_back(dx + at, g + at, x + at, a, b, k, l, n, 1);
-            else go_back(dx + at, g + at, x + at, a, b, k, l, n, 0);
+        for (long row = begin; row < end; row++) {
+            long at = row * rows.width, n = smaller(size - at, rows.width);
+            if (past && n == rows.width) stream_back(dx + at, g + at, x + at, a, b, k, l, n, relu);
+            else go_back(dx + at, g + at, x + at, a, b, k, l, n, relu);
         }
+        settle();
         free(a);
     }
     free(scale);
